@@ -7,6 +7,12 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
 pub mod event;
 pub mod json;
+pub mod protocol;
+mod secret;
 pub mod symbol;
+
+pub use error::{Error, Result};
+pub use secret::Secret;

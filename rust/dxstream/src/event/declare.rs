@@ -150,6 +150,14 @@ macro_rules! events {
                 match self { $(Self::$name => stringify!($name),)+ }
             }
 
+            /// The event type with this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)+
+                    _ => None,
+                }
+            }
+
             /// What the event type is, in words.
             pub const fn doc(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc, "\n"),+),)+ }

@@ -1,0 +1,169 @@
+//! Feed channels: which exist, and how the data of each is read.
+
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+use super::message::{ClientMessage, FeedParameters};
+use super::subscription::FeedKey;
+use super::transaction::Transactions;
+use crate::event::EventKind;
+use crate::json::{self, Schema};
+
+const FEED: &str = "FEED";
+const COMPACT: &str = "COMPACT";
+
+/// One feed channel of a connection.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) id: u64,
+    pub(super) key: FeedKey,
+    pub(super) opened: bool,
+    /// The server was sent a FEED_SUBSCRIPTION on this channel.
+    pub(super) subscribed: bool,
+    /// The aggregation period of the last FEED_SETUP.
+    pub(super) aggregation_period: Option<f64>,
+    pub(super) transactions: Option<Transactions>,
+    schemas: HashMap<EventKind, Schema>,
+}
+
+impl Channel {
+    /// A channel that is yet to be opened. Until a FEED_CONFIG names the fields, rows are read as they
+    /// were asked for.
+    fn new(id: u64, key: FeedKey) -> Self {
+        let schema = Schema::new(key.kind, &requested_fields(key.kind))
+            .expect("every event type declares its symbol, and each wire name once");
+        Self {
+            id,
+            key,
+            opened: false,
+            subscribed: false,
+            aggregation_period: None,
+            transactions: Transactions::new(key.kind),
+            schemas: HashMap::from_iter([(key.kind, schema)]),
+        }
+    }
+
+    pub(super) fn request(&self) -> String {
+        let parameters = FeedParameters { contract: self.key.contract.name() };
+        ClientMessage::ChannelRequest { channel: self.id, service: FEED, parameters }.frame()
+    }
+
+    pub(super) fn setup(&self) -> String {
+        let fields = requested_fields(self.key.kind).into_iter().map(Value::from).collect();
+        ClientMessage::FeedSetup {
+            channel: self.id,
+            accept_aggregation_period: self.aggregation_period,
+            accept_data_format: COMPACT,
+            accept_event_fields: Map::from_iter([(self.key.kind.name().into(), fields)]),
+        }
+        .frame()
+    }
+
+    /// Takes the field lists of a FEED_CONFIG; a type it does not name keeps its fields. A list that
+    /// cannot be read leaves its type without a schema, and says why.
+    pub(super) fn configure(&mut self, event_fields: &Map<String, Value>) -> Result<(), String> {
+        let mut problems = Ok(());
+        for (name, list) in event_fields {
+            let Some(kind) = EventKind::from_name(name) else { continue };
+            let names: Option<Vec<&str>> =
+                list.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
+            let schema = match names {
+                Some(names) => Schema::new(kind, &names).map_err(|error| error.to_string()),
+                None => Err("is no list of names".to_owned()),
+            };
+            match schema {
+                Ok(schema) => {
+                    self.schemas.insert(kind, schema);
+                }
+                Err(problem) => {
+                    self.schemas.remove(&kind);
+                    problems = Err(format!("the field list of {name} {problem}"));
+                }
+            }
+        }
+        problems
+    }
+}
+
+/// The fields that are asked for: all that are declared, under every name that a server may know.
+fn requested_fields(kind: EventKind) -> Vec<&'static str> {
+    kind.fields()
+        .iter()
+        .flat_map(|field| std::iter::once(field.wire).chain(field.aliases.iter().copied()))
+        .collect()
+}
+
+/// The channels of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    open: Vec<Channel>,
+    /// Channels that were cancelled and whose CHANNEL_CLOSED has not come.
+    cancelled: Vec<u64>,
+    made: u64,
+}
+
+impl Channels {
+    /// Makes the next channel. Ids of a client are odd.
+    pub(super) fn make(&mut self, key: FeedKey) -> &mut Channel {
+        let id = 2 * self.made + 1;
+        self.made += 1;
+        self.open.push(Channel::new(id, key));
+        self.open.last_mut().expect("a channel was just added")
+    }
+
+    pub(super) fn by_id(&mut self, id: u64) -> Option<&mut Channel> {
+        self.open.iter_mut().find(|channel| channel.id == id)
+    }
+
+    pub(super) fn by_key(&mut self, key: FeedKey) -> Option<&mut Channel> {
+        self.open.iter_mut().find(|channel| channel.key == key)
+    }
+
+    pub(super) fn cancel(&mut self, key: FeedKey) -> Option<String> {
+        let at = self.open.iter().position(|channel| channel.key == key)?;
+        let id = self.open.swap_remove(at).id;
+        self.cancelled.push(id);
+        Some(ClientMessage::ChannelCancel { channel: id }.frame())
+    }
+
+    /// Takes note of CHANNEL_CLOSED; gives back the channel's key where nobody had cancelled it.
+    pub(super) fn closed(&mut self, id: u64) -> Option<FeedKey> {
+        self.cancelled.retain(|&cancelled| cancelled != id);
+        let at = self.open.iter().position(|channel| channel.id == id)?;
+        Some(self.open.swap_remove(at).key)
+    }
+
+    /// Whether data of the channel may still be under way although it was cancelled.
+    pub(super) fn is_cancelled(&self, id: u64) -> bool {
+        self.cancelled.contains(&id)
+    }
+
+    /// Whether the channel of `key` takes subscriptions.
+    pub(super) fn is_ready(&self, key: FeedKey) -> bool {
+        self.open.iter().any(|channel| channel.key == key && channel.opened)
+    }
+
+    /// Whether every channel that was asked for is open.
+    pub(super) fn are_open(&self) -> bool {
+        self.open.iter().all(|channel| channel.opened)
+    }
+
+    /// How many transactions were too long to be held back whole.
+    pub(super) fn split_transactions(&self) -> u64 {
+        self.open
+            .iter()
+            .filter_map(|channel| channel.transactions.as_ref())
+            .map(Transactions::split)
+            .sum()
+    }
+}
+
+impl json::Channels for Channels {
+    fn is_open(&self, channel: u64) -> bool {
+        self.open.iter().any(|open| open.id == channel)
+    }
+
+    fn schema(&self, channel: u64, kind: EventKind) -> Option<&Schema> {
+        self.open.iter().find(|open| open.id == channel)?.schemas.get(&kind)
+    }
+}
