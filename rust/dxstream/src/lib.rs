@@ -12,6 +12,7 @@ pub mod event;
 pub mod json;
 pub mod protocol;
 mod secret;
+pub mod store;
 pub mod symbol;
 
 pub use error::{Error, Result};

@@ -1,0 +1,259 @@
+//! A listener's queue: rows wait in segments, and a segment changes hands whole.
+//!
+//! The lock is held for a copy of one batch by the writer, and for a few moves by the reader.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::wake::Wake;
+use crate::error::Error;
+use crate::event::{EventKind, SYMBOL_WORD};
+use crate::symbol::SymbolId;
+
+/// Rows of a segment; the queue grows and shrinks by it.
+const SEGMENT_ROWS: usize = 1024;
+
+/// How much a queue holds.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueSettings {
+    /// Most rows that wait; beyond, the oldest are dropped and counted.
+    pub capacity: usize,
+}
+
+/// What became of the rows of a queue: `received` is the sum of the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Rows of the listener's event type that arrived.
+    pub received: u64,
+    /// Rows that the listener took.
+    pub delivered: u64,
+    /// Rows that wait.
+    pub pending: u64,
+    /// Rows that were dropped because the queue was full.
+    pub dropped: u64,
+    /// Rows of symbols that the listener did not ask for.
+    pub filtered: u64,
+}
+
+/// The shared part of a queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    kind: EventKind,
+    width: usize,
+    symbols: Option<HashSet<SymbolId>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    segments: VecDeque<Vec<u64>>,
+    /// Rows in `segments` that count: the front one's first rows may have been dropped.
+    pending: usize,
+    front_dropped: usize,
+    capacity: usize,
+    received: u64,
+    dropped: u64,
+    filtered: u64,
+    ended: Option<Error>,
+    /// Whom to ring when rows come to an empty queue; set while the reader waits.
+    waiting: Option<Arc<Wake>>,
+}
+
+impl Queue {
+    pub(super) fn new(
+        kind: EventKind,
+        symbols: Option<HashSet<SymbolId>>,
+        settings: QueueSettings,
+    ) -> Self {
+        let state = State { capacity: settings.capacity, ..State::default() };
+        Self { kind, width: kind.fields().len(), symbols, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds rows and wakes a waiting reader.
+    pub(super) fn push(&self, rows: &[u64]) {
+        let mut state = self.state();
+        match &self.symbols {
+            None => state.append(rows, self.width),
+            Some(symbols) => {
+                for row in rows.chunks_exact(self.width) {
+                    if symbols.contains(&SymbolId(row[SYMBOL_WORD] as u32)) {
+                        state.append(row, self.width);
+                    } else {
+                        state.filtered += 1;
+                    }
+                }
+            }
+        }
+        state.received += (rows.len() / self.width) as u64;
+        state.trim(self.width);
+        let wake = if state.pending > 0 { state.waiting.take() } else { None };
+        drop(state);
+        if let Some(wake) = wake {
+            wake.ring();
+        }
+    }
+
+    /// Lets the reader see `error` after the rows that wait.
+    pub(super) fn end(&self, error: Error) {
+        let mut state = self.state();
+        state.ended.get_or_insert(error);
+        let wake = state.waiting.take();
+        drop(state);
+        if let Some(wake) = wake {
+            wake.ring();
+        }
+    }
+}
+
+impl State {
+    fn append(&mut self, mut rows: &[u64], width: usize) {
+        self.pending += rows.len() / width;
+        while !rows.is_empty() {
+            let room = match self.segments.back() {
+                Some(segment) => SEGMENT_ROWS * width - segment.len(),
+                None => 0,
+            };
+            if room == 0 {
+                self.segments.push_back(Vec::with_capacity(rows.len().min(SEGMENT_ROWS * width)));
+                continue;
+            }
+            let (now, later) = rows.split_at(room.min(rows.len()));
+            self.segments.back_mut().expect("a segment with room is there").extend_from_slice(now);
+            rows = later;
+        }
+    }
+
+    fn trim(&mut self, width: usize) {
+        while self.pending > self.capacity {
+            let front = self.segments.front().expect("pending rows are in a segment");
+            let left = front.len() / width - self.front_dropped;
+            let dropped = left.min(self.pending - self.capacity);
+            self.pending -= dropped;
+            self.dropped += dropped as u64;
+            if dropped == left {
+                self.segments.pop_front();
+                self.front_dropped = 0;
+            } else {
+                self.front_dropped += dropped;
+            }
+        }
+    }
+}
+
+/// What a reader that wants to wait is told.
+#[derive(Debug)]
+pub enum Arm {
+    /// Nothing is there; the line rings when there is.
+    Waiting,
+    /// There are rows, or the queue has ended: do not wait.
+    Ready,
+}
+
+/// The reader's end of a queue. Dropping it ends the queue.
+#[derive(Debug)]
+pub struct Consumer {
+    queue: Arc<Queue>,
+    segment: Vec<u64>,
+    at: usize,
+    delivered: u64,
+    wake: Option<Arc<Wake>>,
+}
+
+impl Consumer {
+    pub(super) fn new(queue: Arc<Queue>) -> Self {
+        Self { queue, segment: Vec::new(), at: 0, delivered: 0, wake: None }
+    }
+
+    /// The event type of the rows.
+    pub fn kind(&self) -> EventKind {
+        self.queue.kind
+    }
+
+    /// The next row, if one waits.
+    pub fn next_row(&mut self) -> Option<&[u64]> {
+        if self.at == self.segment.len() && !self.take_segment() {
+            return None;
+        }
+        let start = self.at;
+        self.at += self.queue.width;
+        self.delivered += 1;
+        Some(&self.segment[start..self.at])
+    }
+
+    fn take_segment(&mut self) -> bool {
+        let mut state = self.queue.state();
+        let Some(segment) = state.segments.pop_front() else { return false };
+        self.at = std::mem::take(&mut state.front_dropped) * self.queue.width;
+        state.pending -= (segment.len() - self.at) / self.queue.width;
+        drop(state);
+        self.segment = segment;
+        true
+    }
+
+    /// Why there will be no more rows, once the last row was taken.
+    pub fn ended(&self) -> Option<Error> {
+        if self.at < self.segment.len() {
+            return None;
+        }
+        let state = self.queue.state();
+        if state.pending == 0 { state.ended.clone() } else { None }
+    }
+
+    /// Prepares to wait: from now on, the line of [`Consumer::wake`] rings when rows come.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn arm(&mut self) -> io::Result<Arm> {
+        let wake = Arc::clone(self.wake()?);
+        if self.at < self.segment.len() {
+            return Ok(Arm::Ready);
+        }
+        wake.clear();
+        let mut state = self.queue.state();
+        if state.pending > 0 || state.ended.is_some() {
+            return Ok(Arm::Ready);
+        }
+        state.waiting = Some(wake);
+        Ok(Arm::Waiting)
+    }
+
+    /// The line that rings for this reader.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn wake(&mut self) -> io::Result<&Arc<Wake>> {
+        if self.wake.is_none() {
+            self.wake = Some(Arc::new(Wake::new()?));
+        }
+        Ok(self.wake.as_ref().expect("the line was just made"))
+    }
+
+    /// Rows that were handed over and not taken yet.
+    pub(super) fn in_hand(&self) -> usize {
+        (self.segment.len() - self.at) / self.queue.width
+    }
+
+    /// What became of the rows, counted at one moment.
+    pub fn stats(&self) -> QueueStats {
+        let state = self.queue.state();
+        QueueStats {
+            received: state.received,
+            delivered: self.delivered,
+            pending: (state.pending + self.in_hand()) as u64,
+            dropped: state.dropped,
+            filtered: state.filtered,
+        }
+    }
+
+    /// Lets the queue hold another number of rows from now on.
+    pub fn set_capacity(&mut self, capacity: usize) {
+        let mut state = self.queue.state();
+        state.capacity = capacity;
+        state.trim(self.queue.width);
+    }
+}
