@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod connection;
 mod error;
 pub mod event;
 pub mod json;

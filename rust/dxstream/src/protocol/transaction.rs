@@ -222,7 +222,7 @@ mod tests {
         let rows = [(0, 1, 4), (1, 2, 0), (0, 3, 8)];
         for (row, (source, index, event_flags)) in words.chunks_exact_mut(width).zip(rows) {
             let source = Text::from(TextId(source));
-            Order { source, index, event_flags, ..Order::UNKNOWN }.write_row(row);
+            Order { event_flags, index, source, ..Order::UNKNOWN }.write_row(row);
         }
         let mut groups: Vec<Vec<i64>> = Vec::new();
         transactions.pass(&words, &mut |rows| {

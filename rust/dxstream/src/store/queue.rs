@@ -3,8 +3,7 @@
 //! The lock is held for a copy of one batch by the writer, and for a few moves by the reader.
 
 use std::collections::{HashSet, VecDeque};
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::wake::Wake;
 use crate::error::Error;
@@ -56,8 +55,8 @@ struct State {
     dropped: u64,
     filtered: u64,
     ended: Option<Error>,
-    /// Whom to ring when rows come to an empty queue; set while the reader waits.
-    waiting: Option<Arc<Wake>>,
+    /// Whom to ring when rows come; each once.
+    waiting: Vec<Weak<Wake>>,
 }
 
 impl Queue {
@@ -91,22 +90,25 @@ impl Queue {
         }
         state.received += (rows.len() / self.width) as u64;
         state.trim(self.width);
-        let wake = if state.pending > 0 { state.waiting.take() } else { None };
+        let waiting =
+            if state.pending > 0 { std::mem::take(&mut state.waiting) } else { Vec::new() };
         drop(state);
-        if let Some(wake) = wake {
-            wake.ring();
-        }
+        ring(&waiting);
     }
 
     /// Lets the reader see `error` after the rows that wait.
     pub(super) fn end(&self, error: Error) {
         let mut state = self.state();
         state.ended.get_or_insert(error);
-        let wake = state.waiting.take();
+        let waiting = std::mem::take(&mut state.waiting);
         drop(state);
-        if let Some(wake) = wake {
-            wake.ring();
-        }
+        ring(&waiting);
+    }
+}
+
+fn ring(waiting: &[Weak<Wake>]) {
+    for wake in waiting.iter().filter_map(Weak::upgrade) {
+        wake.ring();
     }
 }
 
@@ -161,12 +163,11 @@ pub struct Consumer {
     segment: Vec<u64>,
     at: usize,
     delivered: u64,
-    wake: Option<Arc<Wake>>,
 }
 
 impl Consumer {
     pub(super) fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, segment: Vec::new(), at: 0, delivered: 0, wake: None }
+        Self { queue, segment: Vec::new(), at: 0, delivered: 0 }
     }
 
     /// The event type of the rows.
@@ -204,33 +205,21 @@ impl Consumer {
         if state.pending == 0 { state.ended.clone() } else { None }
     }
 
-    /// Prepares to wait: from now on, the line of [`Consumer::wake`] rings when rows come.
-    ///
-    /// # Errors
-    /// When the process has no file descriptor left.
-    pub fn arm(&mut self) -> io::Result<Arm> {
-        let wake = Arc::clone(self.wake()?);
-        if self.at < self.segment.len() {
-            return Ok(Arm::Ready);
+    /// Prepares to wait: from now on, `wake` rings once when rows come or the queue ends.
+    pub fn arm(&mut self, wake: &Arc<Wake>) -> Arm {
+        if self.in_hand() > 0 {
+            return Arm::Ready;
         }
         wake.clear();
         let mut state = self.queue.state();
         if state.pending > 0 || state.ended.is_some() {
-            return Ok(Arm::Ready);
+            return Arm::Ready;
         }
-        state.waiting = Some(wake);
-        Ok(Arm::Waiting)
-    }
-
-    /// The line that rings for this reader.
-    ///
-    /// # Errors
-    /// When the process has no file descriptor left.
-    pub fn wake(&mut self) -> io::Result<&Arc<Wake>> {
-        if self.wake.is_none() {
-            self.wake = Some(Arc::new(Wake::new()?));
-        }
-        Ok(self.wake.as_ref().expect("the line was just made"))
+        state
+            .waiting
+            .retain(|other| other.upgrade().is_some_and(|other| !Arc::ptr_eq(&other, wake)));
+        state.waiting.push(Arc::downgrade(wake));
+        Arm::Waiting
     }
 
     /// Rows that were handed over and not taken yet.

@@ -70,19 +70,19 @@ fn an_ended_queue_gives_what_is_left_then_its_error() {
 fn a_waiting_reader_is_woken_by_rows_and_by_the_end() {
     let store = store();
     let mut consumer = store.listen(EventKind::Quote, None, ROOMY);
-    let wake = Arc::clone(consumer.wake().unwrap());
+    let wake = Arc::new(Wake::new().unwrap());
     for _ in 0..2 {
-        assert!(matches!(consumer.arm().unwrap(), Arm::Waiting));
+        assert!(matches!(consumer.arm(&wake), Arm::Waiting));
         assert!(!wake.wait(Duration::ZERO).unwrap());
         StoreWriter(&store).rows(EventKind::Quote, &quotes(&[(1, 1.0)]));
         assert!(wake.wait(Duration::from_secs(5)).unwrap());
-        assert!(matches!(consumer.arm().unwrap(), Arm::Ready));
+        assert!(matches!(consumer.arm(&wake), Arm::Ready));
         assert_eq!(prices(&mut consumer), [1.0]);
     }
-    assert!(matches!(consumer.arm().unwrap(), Arm::Waiting));
+    assert!(matches!(consumer.arm(&wake), Arm::Waiting));
     store.end(&Error::Closed);
     assert!(wake.wait(Duration::from_secs(5)).unwrap());
-    assert!(matches!(consumer.arm().unwrap(), Arm::Ready));
+    assert!(matches!(consumer.arm(&wake), Arm::Ready));
 }
 
 #[test]
@@ -90,6 +90,7 @@ fn a_reader_on_another_thread_misses_nothing() {
     const ROWS: u32 = 20_000;
     let store = store();
     let mut consumer = store.listen(EventKind::Quote, None, ROOMY);
+    let wake = Arc::new(Wake::new().unwrap());
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for n in 0..ROWS {
@@ -106,8 +107,8 @@ fn a_reader_on_another_thread_misses_nothing() {
             if consumer.ended().is_some() {
                 break;
             }
-            if matches!(consumer.arm().unwrap(), Arm::Waiting) {
-                assert!(consumer.wake().unwrap().wait(Duration::from_secs(20)).unwrap());
+            if matches!(consumer.arm(&wake), Arm::Waiting) {
+                assert!(wake.wait(Duration::from_secs(20)).unwrap());
             }
         }
         assert_eq!(seen, ROWS);

@@ -76,6 +76,9 @@ impl Interner {
     ///
     /// # Errors
     /// [`InternError`] when the text is new and the table is full.
+    ///
+    /// # Panics
+    /// Never: an id is given out once.
     pub fn intern(&self, text: &str) -> Result<u32, InternError> {
         if let Some(id) = self.find(text) {
             return Ok(id);

@@ -1,7 +1,9 @@
 //! Symbols: interning, and conversion between notations.
 
+mod check;
 mod interner;
 
+pub use check::{MAX_SYMBOL, check};
 pub use interner::{InternError, Interner};
 
 /// The number of a symbol in its [`Interner`].

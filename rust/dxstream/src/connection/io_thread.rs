@@ -1,0 +1,88 @@
+//! The process's I/O thread: a current-thread runtime on which every streamer is a task.
+//!
+//! It starts with the first streamer and ends with the last. It never calls into Python.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::error::{Error, Result};
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The running thread, while any streamer holds it.
+static RUNNING: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
+
+/// Threads that were started and may still run.
+static STARTED: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+/// A streamer's hold on the I/O thread; the thread ends when the last is dropped and its tasks end.
+#[derive(Debug)]
+pub(super) struct IoThread {
+    tasks: mpsc::UnboundedSender<Task>,
+}
+
+impl IoThread {
+    /// The process's I/O thread, which is started if there is none.
+    pub(super) fn get() -> Result<Arc<Self>> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = running.upgrade() {
+            return Ok(thread);
+        }
+        let cannot = |error: std::io::Error| {
+            Error::ConnectionLost(format!("the I/O thread cannot be started: {error}"))
+        };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+        let (tasks, mut arriving) = mpsc::unbounded_channel::<Task>();
+        let handle = std::thread::Builder::new()
+            .name("dxstream-io".into())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let mut running = JoinSet::new();
+                    while let Some(task) = arriving.recv().await {
+                        running.spawn(task);
+                        // Ended tasks are let go; a panic in one was reported by its own guard.
+                        while running.try_join_next().is_some() {}
+                    }
+                    while running.join_next().await.is_some() {}
+                });
+            })
+            .map_err(cannot)?;
+        let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+        started.retain(|handle| !handle.is_finished());
+        started.push(handle);
+        let thread = Arc::new(Self { tasks });
+        *running = Arc::downgrade(&thread);
+        Ok(thread)
+    }
+
+    /// Runs a task on the thread.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // The thread takes tasks until its last holder, which is the caller, is gone.
+        let _ = self.tasks.send(Box::pin(task));
+    }
+}
+
+/// Waits until the I/O thread has ended, at most `limit`; says whether it has. Streamers must have
+/// been closed or dropped before.
+pub fn shut_down(limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    while started.iter().any(|handle| !handle.is_finished()) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for handle in started.drain(..) {
+        // A thread that panicked has ended too; its streamers were told.
+        let _ = handle.join();
+    }
+    true
+}
