@@ -73,9 +73,16 @@ impl Store {
         if let Some(error) = &queues.ended {
             queue.end(error.clone());
         }
-        let of_kind = &mut queues.by_kind[kind as usize];
-        of_kind.retain(|queue| queue.strong_count() > 0);
-        of_kind.push(Arc::downgrade(&queue));
+        queues.add(&queue);
+        Consumer::new(queue)
+    }
+
+    /// A new queue like that of `consumer`, which begins with the rows that wait there.
+    pub fn fork(&self, consumer: &Consumer, capacity: usize) -> Consumer {
+        // The writer pushes under the read side of this lock, so that no row falls between.
+        let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
+        let queue = consumer.copy(capacity);
+        queues.add(&queue);
         Consumer::new(queue)
     }
 
@@ -88,6 +95,14 @@ impl Store {
                 queue.end(error.clone());
             }
         }
+    }
+}
+
+impl Queues {
+    fn add(&mut self, queue: &Arc<Queue>) {
+        let of_kind = &mut self.by_kind[queue.kind() as usize];
+        of_kind.retain(|queue| queue.strong_count() > 0);
+        of_kind.push(Arc::downgrade(queue));
     }
 }
 

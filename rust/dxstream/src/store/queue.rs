@@ -69,6 +69,10 @@ impl Queue {
         Self { kind, width: kind.fields().len(), symbols, state: Mutex::new(state) }
     }
 
+    pub(super) fn kind(&self) -> EventKind {
+        self.kind
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -237,6 +241,24 @@ impl Consumer {
             dropped: state.dropped,
             filtered: state.filtered,
         }
+    }
+
+    /// A queue that begins with a copy of the rows that wait in this one, and with its drops in the
+    /// count. No row may be pushed meanwhile.
+    pub(super) fn copy(&self, capacity: usize) -> Arc<Queue> {
+        let state = self.queue.state();
+        let width = self.queue.width;
+        let mut copy = State { capacity, ended: state.ended.clone(), ..State::default() };
+        copy.append(&self.segment[self.at..], width);
+        for (at, segment) in state.segments.iter().enumerate() {
+            let skipped = if at == 0 { state.front_dropped * width } else { 0 };
+            copy.append(&segment[skipped..], width);
+        }
+        copy.dropped = state.dropped;
+        copy.received = copy.pending as u64 + copy.dropped;
+        copy.trim(width);
+        let symbols = self.queue.symbols.clone();
+        Arc::new(Queue { kind: self.queue.kind, width, symbols, state: Mutex::new(copy) })
     }
 
     /// Lets the queue hold another number of rows from now on.

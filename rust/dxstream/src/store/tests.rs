@@ -55,6 +55,24 @@ fn every_listener_gets_every_event_and_only_of_its_type_and_symbols() {
 }
 
 #[test]
+fn a_fork_begins_with_what_waits_and_then_goes_its_own_way() {
+    let store = store();
+    let mut first = store.listen(EventKind::Quote, None, QueueSettings { capacity: 3 });
+    let mut writer = StoreWriter(&store);
+    writer.rows(EventKind::Quote, &quotes(&[(1, 0.0), (1, 1.0), (1, 2.0), (1, 3.0)]));
+    first.next_row();
+    writer.rows(EventKind::Quote, &quotes(&[(1, 4.0)]));
+    let mut fork = store.fork(&first, 10);
+    writer.rows(EventKind::Quote, &quotes(&[(1, 5.0)]));
+    assert_eq!(
+        fork.stats(),
+        QueueStats { received: 5, delivered: 0, pending: 4, dropped: 1, filtered: 0 }
+    );
+    assert_eq!(prices(&mut fork), [2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(prices(&mut first), [2.0, 3.0, 4.0, 5.0]);
+}
+
+#[test]
 fn an_ended_queue_gives_what_is_left_then_its_error() {
     let store = store();
     let mut before = store.listen(EventKind::Quote, None, ROOMY);
