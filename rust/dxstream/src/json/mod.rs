@@ -4,8 +4,10 @@
 //! read in one pass, without a tree and with the same result.
 
 mod batch;
+mod compact;
 mod general;
 mod number;
+mod recent;
 mod schema;
 
 pub use batch::Batch;
@@ -71,8 +73,12 @@ pub enum FrameError {
 }
 
 /// Reads text frames, one after another.
+///
+/// It remembers the symbols of the frames before, so it is best kept for one connection.
 #[derive(Debug, Default)]
-pub struct FrameReader {}
+pub struct FrameReader {
+    lookup: compact::Lookup,
+}
 
 impl FrameReader {
     /// A reader that has seen no frames.
@@ -91,6 +97,10 @@ impl FrameReader {
         tables: &Tables,
         batch: &mut Batch,
     ) -> Result<Frame, FrameError> {
+        batch.clear();
+        if let Some(channel) = compact::read(frame, channels, tables, &mut self.lookup, batch) {
+            return Ok(Frame::Data { channel, rejected: Rejected::default() });
+        }
         batch.clear();
         general::read(frame, channels, tables, batch)
     }

@@ -39,32 +39,32 @@ fn word(kind: EventKind, wire: &str, value: &str, tables: &Tables) -> Option<u64
     compact
 }
 
-fn float(value: f64) -> Option<u64> {
-    Some(value.to_bits())
+fn float(value: f64) -> u64 {
+    value.to_bits()
 }
 
-fn int(value: i64) -> Option<u64> {
-    Some(value as u64)
+fn int(value: i64) -> u64 {
+    value as u64
 }
 
 #[test]
 fn doubles() {
     let tables = Tables::new();
     for (value, expected) in [
-        ("1.5", float(1.5)),
-        ("-0", float(-0.0)),
-        ("-0.0", float(-0.0)),
-        ("7", float(7.0)),
-        ("1.3743299E7", float(13_743_299.0)),
-        ("4.81989763184255e-12", float(4.819_897_631_842_55e-12)),
-        ("1e-400", float(0.0)),
-        ("9007199254740993", float(9_007_199_254_740_992.0)),
-        ("18446744073709551616", float(18_446_744_073_709_551_616.0)),
-        ("0.1000000000000000055511151231257827", float(0.1)),
-        (r#""NaN""#, float(f64::NAN)),
-        (r#""Infinity""#, float(f64::INFINITY)),
-        (r#""-Infinity""#, float(f64::NEG_INFINITY)),
-        ("null", float(f64::NAN)),
+        ("1.5", Some(float(1.5))),
+        ("-0", Some(float(-0.0))),
+        ("-0.0", Some(float(-0.0))),
+        ("7", Some(float(7.0))),
+        ("1.3743299E7", Some(float(13_743_299.0))),
+        ("4.81989763184255e-12", Some(float(4.819_897_631_842_55e-12))),
+        ("1e-400", Some(float(0.0))),
+        ("9007199254740993", Some(float(9_007_199_254_740_992.0))),
+        ("18446744073709551616", Some(float(18_446_744_073_709_551_616.0))),
+        ("0.1000000000000000055511151231257827", Some(float(0.1))),
+        (r#""NaN""#, Some(float(f64::NAN))),
+        (r#""Infinity""#, Some(float(f64::INFINITY))),
+        (r#""-Infinity""#, Some(float(f64::NEG_INFINITY))),
+        ("null", Some(float(f64::NAN))),
         (r#""1.5""#, None),
         (r#""""#, None),
         ("true", None),
@@ -79,19 +79,19 @@ fn doubles() {
 fn integers() {
     let tables = Tables::new();
     for (value, expected) in [
-        ("0", int(0)),
-        ("-5", int(-5)),
-        ("-0", int(0)),
-        ("7235129486797176832", int(7_235_129_486_797_176_832)),
-        ("7235129486797176833", int(7_235_129_486_797_176_833)),
-        ("9223372036854775807", int(i64::MAX)),
-        ("-9223372036854775807", int(-i64::MAX)),
+        ("0", Some(int(0))),
+        ("-5", Some(int(-5))),
+        ("-0", Some(int(0))),
+        ("7235129486797176832", Some(int(7_235_129_486_797_176_832))),
+        ("7235129486797176833", Some(int(7_235_129_486_797_176_833))),
+        ("9223372036854775807", Some(int(i64::MAX))),
+        ("-9223372036854775807", Some(int(-i64::MAX))),
         ("9223372036854775808", None),
         ("18446744073709551616", None),
-        ("100.0", int(100)),
-        ("1.0E3", int(1000)),
-        ("-2.5e1", int(-25)),
-        ("9007199254740992.0", int(9_007_199_254_740_992)),
+        ("100.0", Some(int(100))),
+        ("1.0E3", Some(int(1000))),
+        ("-2.5e1", Some(int(-25))),
+        ("9007199254740992.0", Some(int(9_007_199_254_740_992))),
         ("9007199254740994.0", None),
         ("1.5", None),
         ("1e300", None),
@@ -110,12 +110,12 @@ fn integers() {
         }
     }
     for value in ["null", r#""NaN""#] {
-        assert_eq!(word(EventKind::Trade, "tradeId", value, &tables), int(UNKNOWN_LONG));
-        assert_eq!(word(EventKind::Candle, "index", value, &tables), int(0));
+        assert_eq!(word(EventKind::Trade, "tradeId", value, &tables), Some(int(UNKNOWN_LONG)));
+        assert_eq!(word(EventKind::Candle, "index", value, &tables), Some(int(0)));
     }
     let least = "-9223372036854775808";
     assert_eq!(word(EventKind::Trade, "tradeId", least, &tables), None);
-    assert_eq!(word(EventKind::Candle, "index", least, &tables), int(i64::MIN));
+    assert_eq!(word(EventKind::Candle, "index", least, &tables), Some(int(i64::MIN)));
 }
 
 #[test]
