@@ -6,6 +6,10 @@ const MAX_WHOLE: u64 = 1 << 53;
 /// Digits that fit a `u64` whatever they are.
 const MAX_DIGITS: usize = 19;
 
+/// Every byte of a word, lowest bit and highest.
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = LOW << 7;
+
 /// The powers of ten that are doubles.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
@@ -24,6 +28,10 @@ pub(super) fn whole(value: f64) -> Option<i64> {
 /// Nothing where there is no JSON number or where it is beyond any double.
 #[inline]
 pub(super) fn double(text: &str, start: usize) -> Option<(f64, usize)> {
+    if let Some(short) = Short::scan(text.as_bytes(), start) {
+        let value = short.mantissa as f64 / POWERS[short.places as usize % POWERS.len()];
+        return Some((value, start + short.length));
+    }
     let literal = Literal::scan(text.as_bytes(), start)?;
     Some((literal.double(text, start)?, literal.end))
 }
@@ -33,6 +41,11 @@ pub(super) fn double(text: &str, start: usize) -> Option<(f64, usize)> {
 /// Nothing where there is no JSON number or where it is no integer that an `i64` holds.
 #[inline]
 pub(super) fn integer(text: &str, start: usize) -> Option<(i64, usize)> {
+    if let Some(short) = Short::scan(text.as_bytes(), start)
+        && short.places == 0
+    {
+        return Some((i64::from(short.mantissa), start + short.length));
+    }
     let literal = Literal::scan(text.as_bytes(), start)?;
     if !literal.plain {
         return Some((whole(literal.double(text, start)?)?, literal.end));
@@ -43,6 +56,57 @@ pub(super) fn integer(text: &str, start: usize) -> Option<(i64, usize)> {
     }
     let value = literal.mantissa as i64;
     Some((if literal.negative { value.wrapping_neg() } else { value }, literal.end))
+}
+
+/// A number of at most seven characters without sign and exponent, as most are.
+struct Short {
+    mantissa: u32,
+    /// Digits behind the point.
+    places: u32,
+    length: usize,
+}
+
+impl Short {
+    /// Reads the literal at `start` that a comma or a bracket follows, without a branch that
+    /// depends on its length. Nothing if there is none.
+    #[inline]
+    fn scan(bytes: &[u8], start: usize) -> Option<Self> {
+        let word = u64::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
+        let others = others(word);
+        let point = others.trailing_zeros() & !7;
+        let behind = (others & others.wrapping_sub(1)).trailing_zeros() & !7;
+        let has_point = word.checked_shr(point)? as u8 == b'.';
+        let end = if has_point { behind } else { point };
+        let last = word.checked_shr(end)? as u8;
+        let places = (end - point).saturating_sub(8) / 8;
+        let bad_zero = word as u8 == b'0' && point > 8;
+        let bad_point = has_point && places == 0;
+        if !matches!(last, b',' | b']') || point == 0 || bad_zero || bad_point {
+            return None;
+        }
+        let before_point = (1 << point) - 1;
+        let digits =
+            if has_point { (word & before_point) | ((word >> 8) & !before_point) } else { word };
+        let mantissa = eight_digits(digits << (64 - point - 8 * places));
+        Some(Self { mantissa, places, length: end as usize / 8 })
+    }
+}
+
+/// The high bit of each byte that is no digit.
+#[inline]
+fn others(word: u64) -> u64 {
+    let digits = word ^ (LOW * u64::from(b'0'));
+    (((digits & !HIGH) + LOW * 0x76) | digits) & HIGH
+}
+
+/// The number that eight digits form, the first in the lowest byte; a zero byte is a zero.
+#[inline]
+fn eight_digits(word: u64) -> u32 {
+    let digits = word & (LOW * 0x0f);
+    let pairs = digits * 10 + (digits >> 8);
+    let first = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
+    let second = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
+    (first.wrapping_add(second) >> 32) as u32
 }
 
 /// A number as it is written.
@@ -111,6 +175,14 @@ impl Literal {
 /// Appends the digits from `at` on to `mantissa`; where they end.
 #[inline]
 fn digits(bytes: &[u8], mut at: usize, mut mantissa: u64) -> (u64, usize) {
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*word);
+        if others(word) != 0 {
+            break;
+        }
+        mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(u64::from(eight_digits(word)));
+        at += 8;
+    }
     while let Some(&byte) = bytes.get(at) {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
@@ -151,14 +223,21 @@ mod tests {
     }
 
     fn check(text: &str) {
-        let expected = reference(text);
-        let double = double(text, 0).filter(|&(_, end)| end == text.len());
+        check_before(text, "");
+        check_before(text, ",0.5,1234567");
+        check_before(text, "]]}");
+    }
+
+    fn check_before(number: &str, rest: &str) {
+        let expected = reference(number);
+        let text = &format!("{number}{rest}");
+        let double = double(text, 0).filter(|&(_, end)| end == number.len());
         assert_eq!(
             double.map(|(value, _)| value.to_bits()),
             expected.map(|(value, _)| value.to_bits()),
             "{text}"
         );
-        let integer = integer(text, 0).filter(|&(_, end)| end == text.len());
+        let integer = integer(text, 0).filter(|&(_, end)| end == number.len());
         assert_eq!(
             integer.map(|(value, _)| value),
             expected.and_then(|(_, value)| value),
