@@ -21,8 +21,8 @@ const FIELDS: [&str; 12] = [
     "askPrice",
     "askSize",
 ];
-const ROWS: usize = 1 << 17;
-const PASSES: usize = 15;
+const ROWS: usize = 1 << 13;
+const PASSES: usize = 60;
 
 struct Quotes(Schema);
 

@@ -29,198 +29,186 @@ pub(super) fn read(
     lookup: &mut Lookup,
     batch: &mut Batch,
 ) -> Option<u64> {
-    let mut cursor = Cursor { text: frame, at: 0, tables, lookup };
-    cursor.skip(br#"{"type":"FEED_DATA","channel":"#)?;
-    let channel = u64::try_from(cursor.integer()?).ok()?;
-    cursor.skip(br#","data":["#)?;
+    let mut reader = Reader { text: frame, tables, lookup };
+    let at = reader.skip(0, br#"{"type":"FEED_DATA","channel":"#)?;
+    let (channel, at) = integer(frame, at)?;
+    let channel = u64::try_from(channel).ok()?;
+    let mut at = reader.skip(at, br#","data":["#)?;
     if !channels.is_open(channel) {
         return None;
     }
     loop {
-        let kind = kind_named(cursor.string()?)?;
+        let (name, behind) = reader.string(at)?;
+        let kind = kind_named(name)?;
         let schema = channels.schema(channel, kind)?;
-        cursor.skip(b",[")?;
-        cursor.rows(schema, batch.words())?;
+        let rows = reader.skip(behind, b",[")?;
+        at = reader.rows(schema, rows, batch.words())?;
         batch.end_block(kind);
-        match cursor.next()? {
-            b',' => {}
+        match reader.byte(at)? {
+            b',' => at += 1,
             b']' => break,
             _ => return None,
         }
     }
-    cursor.skip(b"}")?;
-    (cursor.at == frame.len()).then_some(channel)
+    let end = reader.skip(at, b"]}")?;
+    (end == frame.len()).then_some(channel)
 }
 
-struct Cursor<'a> {
+/// Reads values at a given place, and says where they end.
+///
+/// Places are passed by value so that they stay in registers.
+struct Reader<'a> {
     text: &'a str,
-    at: usize,
     tables: &'a Tables,
     lookup: &'a mut Lookup,
 }
 
-impl<'a> Cursor<'a> {
-    fn rest(&self) -> &'a [u8] {
-        &self.text.as_bytes()[self.at..]
+type Word = Option<(u64, usize)>;
+
+impl<'a> Reader<'a> {
+    #[inline]
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.text.as_bytes().get(at).copied()
     }
 
     #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    #[inline]
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    #[inline]
-    fn skip(&mut self, expected: &[u8]) -> Option<()> {
-        self.rest().starts_with(expected).then(|| self.at += expected.len())
+    fn skip(&self, at: usize, expected: &[u8]) -> Option<usize> {
+        self.text.as_bytes().get(at..)?.starts_with(expected).then_some(at + expected.len())
     }
 
     /// Reads the rows of a block with the bracket behind them.
-    fn rows(&mut self, schema: &Schema, words: &mut Vec<u64>) -> Option<()> {
-        let (last, columns) = schema.columns().split_last()?;
+    fn rows(&mut self, schema: &Schema, mut at: usize, words: &mut Vec<u64>) -> Option<usize> {
         loop {
             let start = words.len();
             words.extend_from_slice(schema.unknown());
             let row = &mut words[start..];
-            for column in columns {
-                self.column(column.as_ref(), row)?;
-                if self.next()? != b',' {
+            let mut separator = b',';
+            for column in schema.columns() {
+                if separator != b',' {
                     return None;
                 }
+                at = match column {
+                    Some(target) => {
+                        let (word, end) = self.word(target.kind, at)?;
+                        row[target.word] = word;
+                        end
+                    }
+                    None => self.value(at)?,
+                };
+                separator = self.byte(at)?;
+                at += 1;
             }
-            self.column(last.as_ref(), row)?;
-            match self.next()? {
+            match separator {
                 b',' => {}
-                b']' => return Some(()),
+                b']' => return Some(at),
                 _ => return None,
             }
         }
     }
 
     #[inline]
-    fn column(&mut self, column: Option<&Target>, row: &mut [u64]) -> Option<()> {
-        match column {
-            Some(target) => row[target.word] = self.word(target.kind)?,
-            None => self.value()?,
-        }
-        Some(())
-    }
-
-    #[inline]
-    fn word(&mut self, kind: FieldKind) -> Option<u64> {
+    fn word(&mut self, kind: FieldKind, at: usize) -> Word {
         match kind {
-            FieldKind::Double => self.double(),
+            FieldKind::Double => self.double(at),
             FieldKind::Symbol => {
-                let symbol = self.string().filter(|symbol| !symbol.is_empty())?;
-                self.lookup.symbols.find(&self.tables.symbols, symbol).map(u64::from)
+                let (symbol, end) = self.string(at)?;
+                let id = self.lookup.symbols.find(&self.tables.symbols, symbol)?;
+                (!symbol.is_empty()).then_some((u64::from(id), end))
             }
             FieldKind::Int | FieldKind::Time | FieldKind::Day | FieldKind::Index => {
-                self.integer_or(kind)
+                self.integer(at, kind)
             }
-            FieldKind::Long => {
-                let known = matches!(self.peek()?, b'-' | b'0'..=b'9');
-                let word = self.integer_or(kind)?;
-                (!known || word != UNKNOWN_LONG as u64).then_some(word)
-            }
-            FieldKind::Char => self.char(),
-            FieldKind::Bool => self.bool(),
+            FieldKind::Long => match integer(self.text, at) {
+                Some((UNKNOWN_LONG, _)) => None,
+                _ => self.integer(at, kind),
+            },
+            FieldKind::Char => self.char(at),
+            FieldKind::Bool => match self.byte(at)? {
+                b't' => Some((Bool::from(true).0, self.skip(at, b"true")?)),
+                b'f' => Some((Bool::from(false).0, self.skip(at, b"false")?)),
+                _ => self.null(kind, at),
+            },
             FieldKind::Enum(names) => {
-                if self.peek()? != b'"' {
-                    return self.null(kind);
+                if self.byte(at)? != b'"' {
+                    return self.null(kind, at);
                 }
-                match self.string()? {
-                    "" => Some(kind.unknown()),
-                    name => match names.find(name) {
-                        Some(word) => Some(word.0),
-                        None => self.text(name).map(|id| Enum::from_text(id).0),
-                    },
-                }
+                let (name, end) = self.string(at)?;
+                let word = match names.find(name) {
+                    Some(word) => word.0,
+                    None if name.is_empty() => kind.unknown(),
+                    None => Enum::from_text(self.text(name)?).0,
+                };
+                Some((word, end))
             }
             FieldKind::Text => {
-                if self.peek()? != b'"' {
-                    return self.null(kind);
+                if self.byte(at)? != b'"' {
+                    return self.null(kind, at);
                 }
-                let text = self.string()?;
-                self.text(text).map(|id| Text::from(id).0)
+                let (text, end) = self.string(at)?;
+                Some((Text::from(self.text(text)?).0, end))
             }
         }
     }
 
     #[inline]
-    fn double(&mut self) -> Option<u64> {
-        if let Some((value, end)) = double(self.text, self.at) {
-            self.at = end;
-            return Some(value.to_bits());
+    fn double(&mut self, at: usize) -> Word {
+        if self.byte(at)? == b'"' {
+            return self.named_double(at);
         }
-        if self.peek()? != b'"' {
-            return self.null(FieldKind::Double);
+        match double(self.text, at) {
+            Some((value, end)) => Some((value.to_bits(), end)),
+            None => self.null(FieldKind::Double, at),
         }
-        match self.string()? {
-            "NaN" => Some(FieldKind::Double.unknown()),
-            "Infinity" => Some(f64::INFINITY.to_bits()),
-            "-Infinity" => Some(f64::NEG_INFINITY.to_bits()),
-            _ => None,
+    }
+
+    #[inline(never)]
+    fn named_double(&mut self, at: usize) -> Word {
+        let (name, end) = self.string(at)?;
+        let word = match name {
+            "NaN" => FieldKind::Double.unknown(),
+            "Infinity" => f64::INFINITY.to_bits(),
+            "-Infinity" => f64::NEG_INFINITY.to_bits(),
+            _ => return None,
+        };
+        Some((word, end))
+    }
+
+    #[inline]
+    fn integer(&self, at: usize, kind: FieldKind) -> Word {
+        match integer(self.text, at) {
+            Some((value, end)) => Some((value as u64, end)),
+            None if self.byte(at)? == b'"' => Some((kind.unknown(), self.skip(at, br#""NaN""#)?)),
+            None => self.null(kind, at),
         }
     }
 
     #[inline]
-    fn integer(&mut self) -> Option<i64> {
-        let (value, end) = integer(self.text, self.at)?;
-        self.at = end;
-        Some(value)
-    }
-
-    #[inline]
-    fn integer_or(&mut self, kind: FieldKind) -> Option<u64> {
-        if let Some(value) = self.integer() {
-            return Some(value as u64);
-        }
-        if self.peek()? == b'"' {
-            self.skip(br#""NaN""#)?;
-            return Some(kind.unknown());
-        }
-        self.null(kind)
-    }
-
-    #[inline]
-    fn char(&mut self) -> Option<u64> {
-        match *self.rest() {
+    fn char(&mut self, at: usize) -> Word {
+        match *self.text.as_bytes().get(at..)? {
             [b'"', character @ (b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'), b'"', ..] => {
-                self.at += 3;
-                Some(u64::from(character))
+                Some((u64::from(character), at + 3))
             }
-            [b'"', b'\\', ..] => {
-                self.skip(br#""\u0000""#)?;
-                Some(Char::NONE.0)
-            }
-            [b'"', ..] => {
-                let text = self.string()?;
-                match one_char(text) {
-                    Some(character) => Some(character.0),
-                    None => self.text(text).map(|id| Char::from_text(id).0),
-                }
-            }
-            _ => self.null(FieldKind::Char),
+            [b'"', ..] => self.rare_char(at),
+            _ => self.null(FieldKind::Char, at),
         }
     }
 
-    #[inline]
-    fn bool(&mut self) -> Option<u64> {
-        match self.peek()? {
-            b't' => self.skip(b"true").map(|()| Bool::from(true).0),
-            b'f' => self.skip(b"false").map(|()| Bool::from(false).0),
-            _ => self.null(FieldKind::Bool),
+    #[inline(never)]
+    fn rare_char(&mut self, at: usize) -> Word {
+        if let Some(end) = self.skip(at, br#""\u0000""#) {
+            return Some((Char::NONE.0, end));
         }
+        let (text, end) = self.string(at)?;
+        let word = match one_char(text) {
+            Some(character) => character.0,
+            None => Char::from_text(self.text(text)?).0,
+        };
+        Some((word, end))
     }
 
-    fn null(&mut self, kind: FieldKind) -> Option<u64> {
-        self.skip(b"null").map(|()| kind.unknown())
+    #[inline(never)]
+    fn null(&self, kind: FieldKind, at: usize) -> Word {
+        Some((kind.unknown(), self.skip(at, b"null")?))
     }
 
     fn text(&mut self, text: &str) -> Option<TextId> {
@@ -228,29 +216,28 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads past a value that is no array and no object.
-    fn value(&mut self) -> Option<()> {
-        match self.peek()? {
-            b'"' => self.string().map(|_| ()),
-            b't' => self.skip(b"true"),
-            b'f' => self.skip(b"false"),
-            b'n' => self.skip(b"null"),
-            _ => self.double().map(|_| ()),
+    fn value(&mut self, at: usize) -> Option<usize> {
+        match self.byte(at)? {
+            b'"' => self.string(at).map(|(_, end)| end),
+            b't' => self.skip(at, b"true"),
+            b'f' => self.skip(at, b"false"),
+            _ => self.double(at).map(|(_, end)| end),
         }
     }
 
     /// Reads a string without escapes.
     #[inline]
-    fn string(&mut self) -> Option<&'a str> {
-        if self.next()? != b'"' {
+    fn string(&self, at: usize) -> Option<(&'a str, usize)> {
+        let bytes = self.text.as_bytes();
+        if *bytes.get(at)? != b'"' {
             return None;
         }
-        let start = self.at;
-        let end = start + plain_length(self.rest());
-        self.at = end;
-        if self.next()? != b'"' {
+        let start = at + 1;
+        let end = start + plain_length(&bytes[start..]);
+        if *bytes.get(end)? != b'"' {
             return None;
         }
-        self.text.get(start..end)
+        Some((self.text.get(start..end)?, end + 1))
     }
 }
 
@@ -258,21 +245,31 @@ impl<'a> Cursor<'a> {
 /// a quote, a backslash or a control character.
 #[inline]
 fn plain_length(bytes: &[u8]) -> usize {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = LOW << 7;
-    // Sets the high bit of the lowest byte that is below `limit`, and perhaps of some above it.
-    let below = |word: u64, limit: u8| word.wrapping_sub(LOW * u64::from(limit)) & !word & HIGH;
     let mut rest = bytes;
-    while let Some((word, behind)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        let quote = below(word ^ (LOW * u64::from(b'"')), 1);
-        let backslash = below(word ^ (LOW * u64::from(b'\\')), 1);
-        let found = quote | backslash | below(word, b' ');
-        if found != 0 {
-            return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
+    // Most symbols end within sixteen bytes; both words are searched, whatever the length.
+    while let Some((words, behind)) = rest.split_first_chunk::<16>() {
+        let found = u128::from_le_bytes(*words);
+        let found = [specials(found as u64), specials((found >> 64) as u64)];
+        if found != [0, 0] {
+            let low = found[0].trailing_zeros() as usize;
+            let high = 64 + found[1].trailing_zeros() as usize;
+            let length = if found[0] == 0 { high } else { low } / 8;
+            return bytes.len() - rest.len() + length;
         }
         rest = behind;
     }
     let tail = rest.iter().position(|&byte| matches!(byte, b'"' | b'\\' | ..b' '));
     bytes.len() - rest.len() + tail.unwrap_or(rest.len())
+}
+
+/// The high bit of the first byte that is a quote, a backslash or a control character, and perhaps
+/// of some behind it.
+#[inline]
+fn specials(word: u64) -> u64 {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = LOW << 7;
+    let below = |word: u64, limit: u8| word.wrapping_sub(LOW * u64::from(limit)) & !word & HIGH;
+    let quote = below(word ^ (LOW * u64::from(b'"')), 1);
+    let backslash = below(word ^ (LOW * u64::from(b'\\')), 1);
+    quote | backslash | below(word, b' ')
 }

@@ -32,6 +32,11 @@ pub(super) fn double(text: &str, start: usize) -> Option<(f64, usize)> {
         let value = short.mantissa as f64 / POWERS[short.places as usize % POWERS.len()];
         return Some((value, start + short.length));
     }
+    scanned_double(text, start)
+}
+
+#[inline(never)]
+fn scanned_double(text: &str, start: usize) -> Option<(f64, usize)> {
     let literal = Literal::scan(text.as_bytes(), start)?;
     Some((literal.double(text, start)?, literal.end))
 }
@@ -41,11 +46,14 @@ pub(super) fn double(text: &str, start: usize) -> Option<(f64, usize)> {
 /// Nothing where there is no JSON number or where it is no integer that an `i64` holds.
 #[inline]
 pub(super) fn integer(text: &str, start: usize) -> Option<(i64, usize)> {
-    if let Some(short) = Short::scan(text.as_bytes(), start)
-        && short.places == 0
-    {
-        return Some((i64::from(short.mantissa), start + short.length));
+    if let [b'0', b',' | b']', ..] = text.as_bytes().get(start..)? {
+        return Some((0, start + 1));
     }
+    scanned_integer(text, start)
+}
+
+#[inline(never)]
+fn scanned_integer(text: &str, start: usize) -> Option<(i64, usize)> {
     let literal = Literal::scan(text.as_bytes(), start)?;
     if !literal.plain {
         return Some((whole(literal.double(text, start)?)?, literal.end));
@@ -69,7 +77,8 @@ struct Short {
 impl Short {
     /// Reads the literal at `start` that a comma or a bracket follows, without a branch that
     /// depends on its length. Nothing if there is none.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "returned through memory it costs twice as much")]
+    #[inline(always)]
     fn scan(bytes: &[u8], start: usize) -> Option<Self> {
         let word = u64::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
         let others = others(word);
