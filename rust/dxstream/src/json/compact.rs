@@ -7,7 +7,6 @@
 use super::general::one_char;
 use super::number::{double, integer};
 use super::recent::Recent;
-use super::schema::Target;
 use super::{Batch, Channels, Schema, kind_named};
 use crate::event::{Bool, Char, Enum, FieldKind, Text, UNKNOWN_LONG};
 use crate::symbol::{Tables, TextId};

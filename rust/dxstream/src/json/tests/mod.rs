@@ -1,5 +1,6 @@
 use super::*;
 
+mod differential;
 mod recorded;
 mod rules;
 
