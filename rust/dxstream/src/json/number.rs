@@ -29,7 +29,7 @@ pub(super) fn whole(value: f64) -> Option<i64> {
 #[inline]
 pub(super) fn double(text: &str, start: usize) -> Option<(f64, usize)> {
     if let Some(short) = Short::scan(text.as_bytes(), start) {
-        let value = short.mantissa as f64 / POWERS[short.places as usize % POWERS.len()];
+        let value = f64::from(short.mantissa) / POWERS[short.places as usize % POWERS.len()];
         return Some((value, start + short.length));
     }
     scanned_double(text, start)

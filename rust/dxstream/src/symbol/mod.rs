@@ -1,10 +1,14 @@
 //! Symbols: interning, and conversion between notations.
 
+mod candle;
 mod check;
 mod interner;
+mod occ;
 
+pub use candle::{CandleSymbol, CandleSymbolError};
 pub use check::{MAX_SYMBOL, check};
 pub use interner::{InternError, Interner};
+pub use occ::{OptionSymbol, OptionSymbolError};
 
 /// The number of a symbol in its [`Interner`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,3 +59,6 @@ impl Default for Tables {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,9 +138,8 @@ fn value(choice: &mut Choice, kind: Option<FieldKind>) -> String {
             0 => choice.of(&["null", r#""""#, r#""NEVER_HEARD""#]).into(),
             _ => format!("\"{}\"", choice.of(names.names)),
         },
-        Some(FieldKind::Text) => choice.of(TEXTS).into(),
         None if choice.one_in(2) => number(choice),
-        None => choice.of(TEXTS).into(),
+        Some(FieldKind::Text) | None => choice.of(TEXTS).into(),
     }
 }
 
