@@ -1,0 +1,173 @@
+//! Properties that are computed from fields: times and dates, prices between bid and ask, flags.
+
+use dxstream::event::{EventKind, Field, FieldKind, Quote, Record, flags};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDate, PyDateTime, PyDelta, PyFloat, PyTzInfo};
+
+use super::describe;
+use super::object::View;
+
+const MS_PER_DAY: i64 = 86_400_000;
+
+/// A property that is not a field of the class that has it.
+pub(super) struct Property {
+    pub(super) name: String,
+    pub(super) doc: String,
+    compute: Compute,
+}
+
+/// How a property is computed; a number is the place of the field.
+#[derive(Clone, Copy)]
+enum Compute {
+    Field(usize),
+    Utc(usize),
+    Date(usize),
+    Flag(usize, i64),
+    Mid,
+    Micro,
+}
+
+impl Property {
+    fn new(name: impl Into<String>, doc: impl Into<String>, compute: Compute) -> Self {
+        Self { name: name.into(), doc: doc.into(), compute }
+    }
+
+    /// The properties of the class `Event`, given the fields that all event types begin with.
+    pub(super) fn of_event(fields: &'static [Field]) -> Vec<Self> {
+        let mut properties = Self::of_base(fields, 0);
+        let doc = "Symbol of the event, the same as event_symbol.";
+        properties.push(Self::new("symbol", doc, Compute::Field(0)));
+        properties
+    }
+
+    /// The properties of the class `IndexedEvent`, whose base has the first `inherited` fields.
+    pub(super) fn of_indexed_event(fields: &'static [Field], inherited: usize) -> Vec<Self> {
+        let mut properties = Self::of_base(fields, inherited);
+        if let Some(at) = fields.iter().position(|field| field.name == "event_flags") {
+            properties.extend(
+                FLAGS
+                    .iter()
+                    .map(|&(name, mask, doc)| Self::new(name, doc, Compute::Flag(at, mask))),
+            );
+        }
+        properties
+    }
+
+    /// The properties of an event type, whose base has the first `inherited` fields.
+    pub(super) fn of_kind(kind: EventKind, inherited: usize) -> Vec<Self> {
+        let mut properties = Self::of_fields(kind.fields(), inherited);
+        if kind == EventKind::Quote {
+            properties.extend([
+                Self::new("mid_price", describe::MID_PRICE, Compute::Mid),
+                Self::new("micro_price", describe::MICRO_PRICE, Compute::Micro),
+            ]);
+        }
+        properties
+    }
+
+    fn of_base(fields: &'static [Field], inherited: usize) -> Vec<Self> {
+        let own = fields.iter().enumerate().skip(inherited);
+        own.map(|(at, field)| Self::new(field.name, describe::field(field), Compute::Field(at)))
+            .chain(Self::of_fields(fields, inherited))
+            .collect()
+    }
+
+    fn of_fields(fields: &'static [Field], inherited: usize) -> Vec<Self> {
+        let own = fields.iter().enumerate().skip(inherited);
+        own.filter_map(|(at, field)| {
+            let name = field.name;
+            match field.kind {
+                FieldKind::Time => {
+                    let doc = format!("The `{name}` as a datetime in UTC, or None for 0.");
+                    Some(Self::new(format!("{name}_utc"), doc, Compute::Utc(at)))
+                }
+                FieldKind::Day => {
+                    let doc = format!("The `{name}` as a date, or None for 0.");
+                    Some(Self::new(format!("{name}_date"), doc, Compute::Date(at)))
+                }
+                _ => None,
+            }
+        })
+        .collect()
+    }
+
+    /// The value of the property.
+    ///
+    /// # Errors
+    /// `ValueError` for a time or day that Python's calendar does not reach.
+    pub(super) fn value<'py>(&self, event: &View<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let py = event.py();
+        let words = event.words();
+        Ok(match self.compute {
+            Compute::Field(at) => event.value(at)?,
+            Compute::Utc(at) | Compute::Date(at) if words[at] == 0 => py.None().into_bound(py),
+            Compute::Utc(at) => {
+                utc(py, words[at] as i64).map_err(|_| self.unreachable(words[at]))?
+            }
+            Compute::Date(at) => {
+                date(py, words[at] as i64).map_err(|_| self.unreachable(words[at]))?
+            }
+            Compute::Flag(at, mask) => {
+                PyBool::new(py, words[at] as i64 & mask != 0).to_owned().into_any()
+            }
+            Compute::Mid => PyFloat::new(py, mid_price(&Quote::from_row(words))).into_any(),
+            Compute::Micro => PyFloat::new(py, micro_price(&Quote::from_row(words))).into_any(),
+        })
+    }
+
+    #[cold]
+    fn unreachable(&self, word: u64) -> PyErr {
+        let field = self.name.trim_end_matches("_utc").trim_end_matches("_date");
+        let value = word as i64;
+        PyValueError::new_err(format!("{field} {value} is outside of the years 1 to 9999"))
+    }
+}
+
+const FLAGS: &[(&str, i64, &str)] = &[
+    ("pending", flags::TX_PENDING, "Whether more events of the same transaction follow."),
+    ("remove", flags::REMOVE_EVENT, "Whether the event with this index is gone."),
+    ("snapshot_begin", flags::SNAPSHOT_BEGIN, "Whether a snapshot begins with the event."),
+    ("snapshot_end", flags::SNAPSHOT_END, "Whether a snapshot ends with the event."),
+    (
+        "snapshot_snip",
+        flags::SNAPSHOT_SNIP,
+        "Whether a snapshot ends with the event because the server cut it short.",
+    ),
+    ("snapshot_mode", flags::SNAPSHOT_MODE, "Whether the publisher works in snapshot mode."),
+];
+
+fn mid_price(quote: &Quote) -> f64 {
+    f64::midpoint(quote.bid_price, quote.ask_price)
+}
+
+fn micro_price(quote: &Quote) -> f64 {
+    let total = quote.bid_size + quote.ask_size;
+    if total > 0.0 {
+        (quote.bid_price * quote.ask_size + quote.ask_price * quote.bid_size) / total
+    } else {
+        mid_price(quote)
+    }
+}
+
+/// The time at `ms` since 1970.
+fn utc(py: Python<'_>, ms: i64) -> PyResult<Bound<'_, PyAny>> {
+    static EPOCH: PyOnceLock<Py<PyDateTime>> = PyOnceLock::new();
+    let epoch = EPOCH.get_or_try_init(py, || {
+        let utc = PyTzInfo::utc(py)?;
+        PyDateTime::new(py, 1970, 1, 1, 0, 0, 0, 0, Some(&utc)).map(Bound::unbind)
+    })?;
+    let ms_of_day = ms.rem_euclid(MS_PER_DAY);
+    let (seconds, us) = ((ms_of_day / 1000) as i32, (ms_of_day % 1000 * 1000) as i32);
+    epoch.bind(py).add(delta(py, ms.div_euclid(MS_PER_DAY), seconds, us)?)
+}
+
+/// The day with this number since 1970-01-01.
+fn date(py: Python<'_>, day: i64) -> PyResult<Bound<'_, PyAny>> {
+    PyDate::new(py, 1970, 1, 1)?.add(delta(py, day, 0, 0)?)
+}
+
+fn delta(py: Python<'_>, days: i64, seconds: i32, us: i32) -> PyResult<Bound<'_, PyDelta>> {
+    PyDelta::new(py, i32::try_from(days)?, seconds, us, false)
+}

@@ -1,0 +1,77 @@
+//! What Python programmers read of the classes: documentation, signatures, annotations.
+
+use std::fmt::Write as _;
+
+use dxstream::event::{EventKind, Field, FieldKind};
+
+/// The documentation of the class `Event`.
+pub(super) const EVENT: &str = "\
+The base of all event types; it has no instances of its own.
+
+Events do not change. They are equal when they are of one type and all of their fields are equal, where
+an unknown number equals an unknown number; equal events have the same hash. They have no order.
+
+Notes
+-----
+What the server did not send is unknown. An unknown double is NaN; an unknown text, character,
+enum name or truth value is None, and so is an unknown count or identifier (`int | None`).
+Times, days, indexes, sequence numbers and flags are plain integers, and 0 says that they are unknown:
+that is the rule of dxFeed, which has no other mark for them.";
+
+/// The documentation of the class `IndexedEvent`.
+pub(super) const INDEXED_EVENT: &str = "\
+The base of the event types that have an index and event flags; it has no instances of its own.";
+
+pub(super) const MID_PRICE: &str =
+    "The price halfway between bid and ask; NaN where one of them is unknown.";
+
+pub(super) const MICRO_PRICE: &str = "\
+The mean of bid and ask, each weighted with the size of the other side.
+
+It leans to the side that is about to give way. It is the mid price where the sizes are unknown or
+total 0, and NaN where the bid or the ask is unknown.";
+
+/// The Python type of a field's value.
+pub(super) const fn annotation(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Symbol => "str",
+        FieldKind::Double => "float",
+        FieldKind::Long => "int | None",
+        FieldKind::Int | FieldKind::Time | FieldKind::Day | FieldKind::Index => "int",
+        FieldKind::Bool => "bool | None",
+        FieldKind::Char | FieldKind::Enum(_) | FieldKind::Text => "str | None",
+    }
+}
+
+/// The documentation of a field.
+pub(super) fn field(field: &Field) -> String {
+    match field.kind {
+        FieldKind::Enum(names) => format!("{} One of {}.", field.doc, names.names.join(", ")),
+        _ => field.doc.to_owned(),
+    }
+}
+
+/// The signature and the documentation of an event type's class.
+pub(super) fn class(kind: EventKind) -> String {
+    let mut text = format!("{}(", kind.name());
+    for (at, field) in kind.fields().iter().enumerate() {
+        text += if at == 0 { "" } else { ", " };
+        text += field.name;
+        text += match field.kind {
+            FieldKind::Symbol => ", *",
+            FieldKind::Double => "=...",
+            FieldKind::Int | FieldKind::Time | FieldKind::Day | FieldKind::Index => "=0",
+            _ => "=None",
+        };
+    }
+    text += ")\n--\n\n";
+    for line in kind.doc().lines() {
+        text += line.trim();
+        text.push('\n');
+    }
+    text += "\nAttributes\n----------\n";
+    for each in kind.fields() {
+        let _ = writeln!(text, "{} : {}\n    {}", each.name, annotation(each.kind), field(each));
+    }
+    text
+}

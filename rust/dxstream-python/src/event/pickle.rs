@@ -1,0 +1,56 @@
+//! Events as dictionaries, and pickling by way of them.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::object::View;
+use super::{class, construct};
+
+/// All fields of an event by name.
+///
+/// # Errors
+/// `MemoryError`.
+pub(super) fn as_dict<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyDict>> {
+    collect(event, 0..event.fields().len())
+}
+
+/// What `__reduce__` returns: [`event_of`], and the event's class and known fields for it.
+///
+/// Fields are named, so that a pickle can be read after a field was added.
+///
+/// # Errors
+/// `MemoryError`.
+pub(super) fn reduce<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyTuple>> {
+    static EVENT_OF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = event.py();
+    let event_of = EVENT_OF.import(py, "dxstream._dxstream", "_event")?;
+    (event_of, (event.object().get_type(), collect(event, event.known())?)).into_pyobject(py)
+}
+
+fn collect<'py>(
+    event: &View<'_, 'py>,
+    places: impl Iterator<Item = usize>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(event.py());
+    for at in places {
+        dict.set_item(event.fields()[at].name, event.value(at)?)?;
+    }
+    Ok(dict)
+}
+
+/// The event of this class with these fields, as a pickle has it.
+///
+/// # Errors
+/// `TypeError` or `ValueError` for a class or fields that are none.
+#[pyfunction]
+#[pyo3(name = "_event")]
+pub(crate) fn event_of<'py>(
+    event_type: &Bound<'py, PyType>,
+    fields: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let class = class::of_type(event_type.py(), event_type.as_type_ptr())
+        .ok_or_else(|| PyTypeError::new_err(format!("{event_type} is not an event type")))?;
+    construct::from_dict(class, fields)
+}

@@ -1,0 +1,33 @@
+//! The `repr` of events.
+
+use dxstream::event::FieldKind;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::object::View;
+
+/// The call that makes the event, with the fields that are known.
+///
+/// # Errors
+/// `MemoryError`.
+pub(super) fn of<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyString>> {
+    let mut text = format!("{}(", event.kind().name());
+    for at in event.known() {
+        if at > 0 {
+            text += ", ";
+        }
+        let field = event.fields()[at];
+        text += field.name;
+        text.push('=');
+        let infinite = f64::from_bits(event.words()[at]).is_infinite();
+        if matches!(field.kind, FieldKind::Double) && infinite {
+            // The bare word `inf` is no Python expression.
+            let sign = if f64::from_bits(event.words()[at]) < 0.0 { "-" } else { "" };
+            text += &format!("float('{sign}inf')");
+        } else {
+            text += &event.value(at)?.repr()?.to_cow()?;
+        }
+    }
+    text.push(')');
+    Ok(PyString::new(event.py(), &text))
+}
