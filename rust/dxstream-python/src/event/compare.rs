@@ -13,6 +13,9 @@ use super::object::View;
 /// `MemoryError`.
 pub(super) fn equal(left: &View<'_, '_>, right: &View<'_, '_>) -> PyResult<bool> {
     for (at, field) in left.fields().iter().enumerate() {
+        if left.words()[at] == right.words()[at] {
+            continue;
+        }
         let same = match (left.text(at), right.text(at)) {
             (Some(left), Some(right)) => left.as_any().eq(&right)?,
             (None, None) => {

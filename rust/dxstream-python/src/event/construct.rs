@@ -8,6 +8,9 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::class::Class;
 use super::object::Draft;
 
+/// Most characters of a wrong value that an error shows.
+const MAX_SHOWN: usize = 40;
+
 /// Which texts character and enum fields take.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Texts {
@@ -195,6 +198,8 @@ impl<'py> Target<'_, 'py> {
     fn wrong_value(&self, expected: &str) -> PyErr {
         let (class, field) = (self.class.name(), self.field.name);
         let found = self.value.repr().map_or_else(|_| "this".to_owned(), |repr| repr.to_string());
-        PyValueError::new_err(format!("{class}.{field} must be {expected}, not {found}"))
+        let end = found.char_indices().nth(MAX_SHOWN).map_or("", |_| "...");
+        let found: String = found.chars().take(MAX_SHOWN).collect();
+        PyValueError::new_err(format!("{class}.{field} must be {expected}, not {found}{end}"))
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn class(kind: EventKind) -> String {
         text += field.name;
         text += match field.kind {
             FieldKind::Symbol => ", *",
-            FieldKind::Double => "=...",
+            FieldKind::Double => "=nan",
             FieldKind::Int | FieldKind::Time | FieldKind::Day | FieldKind::Index => "=0",
             _ => "=None",
         };

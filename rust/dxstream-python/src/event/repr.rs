@@ -19,14 +19,12 @@ pub(super) fn of<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyString>> {
         let field = event.fields()[at];
         text += field.name;
         text.push('=');
-        let infinite = f64::from_bits(event.words()[at]).is_infinite();
-        if matches!(field.kind, FieldKind::Double) && infinite {
-            // The bare word `inf` is no Python expression.
-            let sign = if f64::from_bits(event.words()[at]) < 0.0 { "-" } else { "" };
-            text += &format!("float('{sign}inf')");
-        } else {
-            text += &event.value(at)?.repr()?.to_cow()?;
-        }
+        // The words inf and -inf are no Python expressions.
+        text += match (field.kind, f64::from_bits(event.words()[at])) {
+            (FieldKind::Double, f64::INFINITY) => "float('inf')",
+            (FieldKind::Double, f64::NEG_INFINITY) => "float('-inf')",
+            _ => &event.value(at)?.repr()?.to_cow()?,
+        };
     }
     text.push(')');
     Ok(PyString::new(event.py(), &text))

@@ -55,9 +55,9 @@ pub(crate) struct Rows {
 #[pymethods]
 impl Rows {
     #[new]
-    fn new(events: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
+    fn new(events: &Bound<'_, PyAny>) -> PyResult<Self> {
         let strings = Strings::new(Arc::new(Tables::new()));
-        let rows = events.iter().map(|event| row_of(event, strings.tables()));
+        let rows = events.try_iter()?.map(|event| row_of(&event?, strings.tables()));
         let rows = rows.collect::<PyResult<_>>()?;
         Ok(Self { strings, rows })
     }
