@@ -2,8 +2,11 @@
 
 #![deny(unsafe_code)]
 
+mod error;
 mod event;
+mod streamer;
 mod strings;
+mod symbology;
 
 /// The native part of dxstream.
 #[pyo3::pymodule(gil_used = false)]
@@ -14,6 +17,10 @@ mod _dxstream {
     use crate::event::Rows;
     #[pymodule_export]
     use crate::event::pickle::event_of;
+    #[pymodule_export]
+    use crate::streamer::{Client, Queue, Wake, shut_down};
+    #[pymodule_export]
+    use crate::symbology::{candle_base, candle_symbol};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

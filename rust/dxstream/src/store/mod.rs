@@ -77,11 +77,17 @@ impl Store {
         Consumer::new(queue)
     }
 
-    /// A new queue like that of `consumer`, which begins with the rows that wait there.
-    pub fn fork(&self, consumer: &Consumer, capacity: usize) -> Consumer {
+    /// A new queue that begins with the rows that wait in that of `consumer`, of all symbols or of
+    /// those given.
+    pub fn fork(
+        &self,
+        consumer: &Consumer,
+        symbols: Option<HashSet<SymbolId>>,
+        settings: QueueSettings,
+    ) -> Consumer {
         // The writer pushes under the read side of this lock, so that no row falls between.
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
-        let queue = consumer.copy(capacity);
+        let queue = Arc::new(consumer.copy(symbols, settings));
         queues.add(&queue);
         Consumer::new(queue)
     }

@@ -245,20 +245,24 @@ impl Consumer {
 
     /// A queue that begins with a copy of the rows that wait in this one, and with its drops in the
     /// count. No row may be pushed meanwhile.
-    pub(super) fn copy(&self, capacity: usize) -> Arc<Queue> {
+    pub(super) fn copy(
+        &self,
+        symbols: Option<HashSet<SymbolId>>,
+        settings: QueueSettings,
+    ) -> Queue {
+        let copy = Queue::new(self.queue.kind, symbols, settings);
         let state = self.queue.state();
-        let width = self.queue.width;
-        let mut copy = State { capacity, ended: state.ended.clone(), ..State::default() };
-        copy.append(&self.segment[self.at..], width);
+        copy.push(&self.segment[self.at..]);
         for (at, segment) in state.segments.iter().enumerate() {
-            let skipped = if at == 0 { state.front_dropped * width } else { 0 };
-            copy.append(&segment[skipped..], width);
+            let skipped = if at == 0 { state.front_dropped * copy.width } else { 0 };
+            copy.push(&segment[skipped..]);
         }
-        copy.dropped = state.dropped;
-        copy.received = copy.pending as u64 + copy.dropped;
-        copy.trim(width);
-        let symbols = self.queue.symbols.clone();
-        Arc::new(Queue { kind: self.queue.kind, width, symbols, state: Mutex::new(copy) })
+        let mut copied = copy.state();
+        copied.ended.clone_from(&state.ended);
+        copied.dropped += state.dropped;
+        copied.received += state.dropped;
+        drop(copied);
+        copy
     }
 
     /// Lets the queue hold another number of rows from now on.

@@ -62,7 +62,7 @@ fn a_fork_begins_with_what_waits_and_then_goes_its_own_way() {
     writer.rows(EventKind::Quote, &quotes(&[(1, 0.0), (1, 1.0), (1, 2.0), (1, 3.0)]));
     first.next_row();
     writer.rows(EventKind::Quote, &quotes(&[(1, 4.0)]));
-    let mut fork = store.fork(&first, 10);
+    let mut fork = store.fork(&first, None, QueueSettings { capacity: 10 });
     writer.rows(EventKind::Quote, &quotes(&[(1, 5.0)]));
     assert_eq!(
         fork.stats(),

@@ -1,0 +1,195 @@
+"""Waiting, written once for asyncio, trio and plain threads.
+
+A procedure is a generator that yields each :class:`Wait` it has, is sent whether the line rang, and
+returns its result. A :class:`Call` is a procedure that the caller can await or block on.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, TypeAlias, TypeVar, overload
+
+from dxstream._dxstream import Wake
+
+__all__ = ["Call", "Procedure", "Wait", "checkpoint", "done", "run", "run_blocking"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A line to wait for, and until when, on :func:`time.monotonic`."""
+
+    wake: Wake
+    deadline: float | None = None
+
+
+Procedure: TypeAlias = Generator[Wait, bool, T]
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _in_trio() -> bool:
+    trio = sys.modules.get("trio")
+    return trio is not None and trio.lowlevel.in_trio_run()
+
+
+async def _rings(wait: Wait) -> bool:
+    if _in_trio():
+        import trio  # noqa: PLC0415 - optional: present where it runs
+
+        with trio.move_on_after(float("inf") if wait.deadline is None else _left(wait.deadline)):
+            await trio.lowlevel.wait_readable(wait.wake.fileno())
+            return True
+        return False
+
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bool] = loop.create_future()
+
+    def settle(rang: bool) -> None:  # noqa: FBT001 - a callback of the loop
+        if not answer.done():
+            answer.set_result(rang)
+
+    left = _left(wait.deadline)
+    timer = None if left is None else loop.call_later(left, settle, False)  # noqa: FBT003
+    loop.add_reader(wait.wake.fileno(), settle, True)  # noqa: FBT003
+    try:
+        return await answer
+    finally:
+        loop.remove_reader(wait.wake.fileno())
+        if timer is not None:
+            timer.cancel()
+
+
+async def checkpoint() -> None:
+    """Let the other tasks of the event loop run."""
+    if _in_trio():
+        import trio  # noqa: PLC0415 - optional: present where it runs
+
+        await trio.lowlevel.checkpoint()
+    else:
+        await asyncio.sleep(0)
+
+
+async def run(procedure: Procedure[T]) -> T:
+    """Run a procedure in the running event loop."""
+    try:
+        wait = next(procedure)
+        while True:
+            wait = procedure.send(await _rings(wait))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        procedure.close()
+
+
+def run_blocking(procedure: Procedure[T], timeout: float | None = None) -> T:
+    """Run a procedure on this thread; other threads of Python go on meanwhile.
+
+    Raises
+    ------
+    TimeoutError
+        If the procedure has not returned after `timeout` seconds. Nothing was taken then.
+    """
+    limit = None if timeout is None else time.monotonic() + timeout
+    try:
+        wait = next(procedure)
+        while True:
+            deadline = min((at for at in (wait.deadline, limit) if at is not None), default=None)
+            rang = wait.wake.wait(_left(deadline))
+            if not rang and deadline == limit:
+                msg = f"nothing came within {timeout} s"
+                raise TimeoutError(msg)
+            wait = procedure.send(rang)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        procedure.close()
+
+
+class Call(Coroutine[Any, Any, T], Generic[T]):
+    """What a method of a streamer returns: await it, or block on :meth:`result`.
+
+    It is a coroutine to asyncio and trio, so that tasks and ``wait_for`` take it. It can be awaited or
+    asked for its result once; one that nobody awaits does no harm.
+    """
+
+    __slots__ = ("_coroutine", "_procedure")
+
+    def __init__(self, procedure: Callable[[], Procedure[T]]) -> None:
+        self._procedure: Callable[[], Procedure[T]] | None = procedure
+        self._coroutine: Coroutine[Any, Any, T] | None = None
+
+    def _begin(self) -> Procedure[T]:
+        if self._procedure is None:
+            msg = "this call was awaited before; call the method again"
+            raise RuntimeError(msg)
+        procedure, self._procedure = self._procedure(), None
+        return procedure
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the result on this thread.
+
+        Parameters
+        ----------
+        timeout
+            Most seconds to wait; for ever where it is ``None``.
+
+        Raises
+        ------
+        TimeoutError
+            If there is no result in time; no event is lost by that.
+        """
+        return run_blocking(self._begin(), timeout)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return run(self._begin()).__await__()
+
+    def _running(self) -> Coroutine[Any, Any, T]:
+        if self._coroutine is None:
+            self._coroutine = run(self._begin())
+        return self._coroutine
+
+    def send(self, value: Any) -> Any:
+        """Go on, as a coroutine does."""
+        return self._running().send(value)
+
+    @overload
+    def throw(
+        self,
+        typ: type[BaseException],
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+        /,
+    ) -> Any: ...
+    @overload
+    def throw(
+        self, typ: BaseException, val: None = None, tb: TracebackType | None = None, /
+    ) -> Any: ...
+    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any:
+        """Raise an exception where the coroutine waits."""
+        exception = typ if isinstance(typ, BaseException) else (val or typ())
+        return self._running().throw(exception.with_traceback(tb) if tb else exception)
+
+    def close(self) -> None:
+        """End the coroutine; one that has not begun never will."""
+        self._procedure = None
+        if self._coroutine is not None:
+            self._coroutine.close()
+
+
+def done(value: T) -> Call[T]:
+    """Return a call that has its result already."""
+
+    def procedure() -> Procedure[T]:
+        return value
+        yield
+
+    return Call(procedure)

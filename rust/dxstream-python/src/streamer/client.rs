@@ -1,0 +1,305 @@
+//! `Client`: a connection to a DXLink server.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dxstream::connection::{self, Endpoint, Limits, State};
+use dxstream::event::{EventKind, MAX_WORDS};
+use dxstream::protocol::{Entry, SessionSettings};
+use dxstream::store::QueueSettings;
+use dxstream::symbol::{CandleSymbol, SymbolId, check};
+use dxstream::{Error, Secret};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::queue::Queue;
+use super::wake::Wake;
+use crate::error::map_error;
+use crate::event::{kind_of_class, kind_of_class_name, new_event};
+use crate::strings::Strings;
+
+/// Most symbols of one call.
+const MAX_SYMBOLS_AT_ONCE: usize = 1_000_000;
+
+/// A connection to a DXLink server; it begins to connect when it is made.
+///
+/// All methods may be called from any thread and none blocks. Dropping it closes the connection.
+#[pyclass(frozen, module = "dxstream._dxstream")]
+pub(crate) struct Client {
+    client: connection::Client,
+    strings: Arc<Strings>,
+}
+
+#[pymethods]
+impl Client {
+    #[new]
+    #[pyo3(signature = (url, token=None, *, ca_pem=None, connect_timeout=10.0, keepalive_timeout=60.0))]
+    fn py_new(
+        py: Python<'_>,
+        url: &str,
+        token: Option<String>,
+        ca_pem: Option<Vec<u8>>,
+        connect_timeout: f64,
+        keepalive_timeout: f64,
+    ) -> PyResult<Self> {
+        let fail = |error: Error| map_error(py, &error);
+        let mut endpoint = Endpoint::new(url, token.map(Secret::new)).map_err(fail)?;
+        if let Some(pem) = ca_pem {
+            endpoint = endpoint.with_ca_pem(pem);
+        }
+        let step_timeout = seconds("connect_timeout", connect_timeout)?;
+        let settings = SessionSettings {
+            keepalive_timeout: seconds("keepalive_timeout", keepalive_timeout)?,
+            answer_timeout: step_timeout,
+        };
+        let limits = Limits { step_timeout, ..Limits::default() };
+        let client = connection::Client::connect(endpoint, settings, limits).map_err(fail)?;
+        let strings = Arc::new(Strings::new(Arc::clone(client.store().tables())));
+        Ok(Self { client, strings })
+    }
+
+    /// Where the connection stands: "connecting", "connected", "closed" or "failed".
+    #[getter(state)]
+    fn py_state(&self) -> &'static str {
+        match self.client.state() {
+            State::Connecting => "connecting",
+            State::Connected => "connected",
+            State::Ended(Error::Closed) => "closed",
+            State::Ended(_) => "failed",
+        }
+    }
+
+    /// Why the connection ended, or `None` while it has not.
+    #[pyo3(name = "error")]
+    fn py_error(&self, py: Python<'_>) -> Option<PyErr> {
+        match self.client.state() {
+            State::Ended(error) => Some(map_error(py, &error)),
+            _ => None,
+        }
+    }
+
+    /// Lets `wake` ring once at the next change of state.
+    #[pyo3(name = "watch_state")]
+    fn py_watch_state(&self, wake: &Wake) {
+        self.client.watch_state(Arc::clone(&wake.0));
+    }
+
+    /// Wants events of `symbols`; asks for history where `from_time` (ms since 1970 UTC) is given.
+    ///
+    /// Returns the symbols as the server knows them.
+    #[pyo3(name = "subscribe", signature = (event_type, symbols, *, from_time=None, source=None, refresh_interval=None))]
+    fn py_subscribe(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        symbols: Vec<String>,
+        from_time: Option<i64>,
+        source: Option<String>,
+        refresh_interval: Option<f64>,
+    ) -> PyResult<Vec<String>> {
+        let kind = kind_of(event_type)?;
+        if from_time.is_some() && !kind.delivery().time_series {
+            return Err(PyValueError::new_err(format!(
+                "{} has no history; leave from_time out",
+                kind.name()
+            )));
+        }
+        if refresh_interval.is_some_and(|interval| !(0.0..=86_400.0).contains(&interval)) {
+            return Err(PyValueError::new_err("refresh_interval must be seconds from 0 to 86400"));
+        }
+        let entries = entries(py, kind, symbols, source)?;
+        let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
+        self.client.subscribe(kind, entries, from_time, refresh_interval);
+        Ok(symbols)
+    }
+
+    /// Wants events of `symbols` no longer. Returns the symbols as the server knows them.
+    #[pyo3(name = "unsubscribe", signature = (event_type, symbols, *, source=None))]
+    fn py_unsubscribe(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        symbols: Vec<String>,
+        source: Option<String>,
+    ) -> PyResult<Vec<String>> {
+        let kind = kind_of(event_type)?;
+        let entries = entries(py, kind, symbols, source)?;
+        let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
+        self.client.unsubscribe(kind, entries);
+        Ok(symbols)
+    }
+
+    /// Wants no events of the type any more.
+    #[pyo3(name = "unsubscribe_all")]
+    fn py_unsubscribe_all(&self, event_type: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.client.unsubscribe_all(kind_of(event_type)?);
+        Ok(())
+    }
+
+    /// A queue of what comes from now on, of all symbols or of those given; it holds at most
+    /// `capacity` events.
+    #[pyo3(name = "listen", signature = (event_type, symbols=None, *, capacity))]
+    fn py_listen(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        symbols: Option<Vec<String>>,
+        capacity: usize,
+    ) -> PyResult<Queue> {
+        let kind = kind_of(event_type)?;
+        let symbols = match symbols {
+            Some(symbols) => Some(self.symbol_ids(py, kind, symbols)?),
+            None => None,
+        };
+        let consumer = self.client.store().listen(kind, symbols, QueueSettings { capacity });
+        Ok(Queue::new(consumer, Arc::clone(&self.strings)))
+    }
+
+    /// A queue that begins with the events that wait in `queue`, of all symbols or of those given.
+    #[pyo3(name = "fork", signature = (queue, symbols=None, *, capacity))]
+    fn py_fork(
+        &self,
+        py: Python<'_>,
+        queue: &Queue,
+        symbols: Option<Vec<String>>,
+        capacity: usize,
+    ) -> PyResult<Queue> {
+        let consumer = queue.consumer(py);
+        let symbols = match symbols {
+            Some(symbols) => Some(self.symbol_ids(py, consumer.kind(), symbols)?),
+            None => None,
+        };
+        let settings = QueueSettings { capacity };
+        let fork = self.client.store().fork(&consumer, symbols, settings);
+        Ok(Queue::new(fork, Arc::clone(&self.strings)))
+    }
+
+    /// The last event of a symbol, or `None` if none came.
+    #[pyo3(name = "latest")]
+    fn py_latest<'py>(
+        &self,
+        py: Python<'py>,
+        event_type: &Bound<'py, PyAny>,
+        symbol: String,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let kind = kind_of(event_type)?;
+        let symbol = wire_symbol(py, kind, symbol)?;
+        let store = self.client.store();
+        let Some(id) = store.tables().symbols.find(&symbol) else { return Ok(None) };
+        let mut row = [0; MAX_WORDS];
+        if !store.latest(kind, SymbolId(id), &mut row) {
+            return Ok(None);
+        }
+        new_event(py, kind, &row, &self.strings).map(Some)
+    }
+
+    /// What the connection has counted, by name.
+    #[pyo3(name = "counters")]
+    fn py_counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counters = self.client.counters();
+        let counted = PyDict::new(py);
+        counted.set_item("messages", counters.messages)?;
+        counted.set_item("bytes", counters.bytes)?;
+        counted.set_item("events", counters.events)?;
+        counted.set_item("malformed_frames", counters.malformed_frames)?;
+        counted.set_item("rejected_rows", counters.rejected_rows)?;
+        counted.set_item("rejected_blocks", counters.rejected_blocks)?;
+        counted.set_item("split_transactions", counters.split_transactions)?;
+        counted.set_item("server_errors", counters.server_errors)?;
+        Ok(counted)
+    }
+
+    /// The last complaints of the server, oldest first.
+    #[pyo3(name = "complaints")]
+    fn py_complaints(&self) -> Vec<String> {
+        self.client.complaints()
+    }
+
+    /// Begins to close the connection.
+    #[pyo3(name = "close")]
+    fn py_close(&self) {
+        self.client.close();
+    }
+}
+
+impl Client {
+    fn symbol_ids(
+        &self,
+        py: Python<'_>,
+        kind: EventKind,
+        symbols: Vec<String>,
+    ) -> PyResult<HashSet<SymbolId>> {
+        let tables = self.strings.tables();
+        symbols
+            .into_iter()
+            .map(|symbol| {
+                let symbol = wire_symbol(py, kind, symbol)?;
+                let id = tables.symbols.intern(&symbol);
+                id.map(SymbolId).map_err(|error| {
+                    PyValueError::new_err(format!("no more symbols can be held: {error}"))
+                })
+            })
+            .collect()
+    }
+}
+
+/// The event type that a class stands for: one of ours, or another library's of the same name.
+pub(crate) fn kind_of(event_type: &Bound<'_, PyAny>) -> PyResult<EventKind> {
+    kind_of_class(event_type).or_else(|| kind_of_class_name(event_type)).ok_or_else(|| {
+        PyTypeError::new_err(format!(
+            "an event class of dxstream.dxfeed is needed, such as Quote; not {}",
+            event_type.repr().map_or_else(|_| "this".into(), |repr| repr.to_string())
+        ))
+    })
+}
+
+/// The symbol as the server knows it: a candle symbol in normal form, any other as it is.
+fn wire_symbol(py: Python<'_>, kind: EventKind, symbol: String) -> PyResult<String> {
+    check(&symbol).map_err(|error| map_error(py, &error))?;
+    if kind != EventKind::Candle {
+        return Ok(symbol);
+    }
+    let parsed: CandleSymbol = symbol
+        .parse()
+        .map_err(|error| PyValueError::new_err(format!("the candle symbol {symbol:?}: {error}")))?;
+    Ok(parsed.to_string())
+}
+
+fn entries(
+    py: Python<'_>,
+    kind: EventKind,
+    symbols: Vec<String>,
+    source: Option<String>,
+) -> PyResult<Vec<Entry>> {
+    if symbols.is_empty() {
+        return Err(PyValueError::new_err("no symbol is given; name at least one"));
+    }
+    if symbols.len() > MAX_SYMBOLS_AT_ONCE {
+        return Err(PyValueError::new_err(format!(
+            "{} symbols are too many; at most {MAX_SYMBOLS_AT_ONCE} are allowed",
+            symbols.len()
+        )));
+    }
+    if let Some(source) = &source {
+        if !kind.fields().iter().any(|field| field.name == "source") {
+            return Err(PyValueError::new_err(format!(
+                "{} has no source; leave source out",
+                kind.name()
+            )));
+        }
+        check(source).map_err(|error| map_error(py, &error))?;
+    }
+    symbols
+        .into_iter()
+        .map(|symbol| Ok(Entry { symbol: wire_symbol(py, kind, symbol)?, source: source.clone() }))
+        .collect()
+}
+
+fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    let duration = if value > 0.0 { Duration::try_from_secs_f64(value).ok() } else { None };
+    duration.filter(|duration| *duration <= Duration::from_hours(24)).ok_or_else(|| {
+        PyValueError::new_err(format!("{name} must be seconds above 0, and at most 86400"))
+    })
+}

@@ -1,0 +1,22 @@
+//! A streamer's connection, queues and wake-up lines, as Python objects.
+
+mod client;
+mod queue;
+mod wake;
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+pub(crate) use client::Client;
+pub(crate) use queue::Queue;
+pub(crate) use wake::Wake;
+
+/// Waits until the I/O thread has ended, at most `timeout` seconds; says whether it has.
+///
+/// Clients must have been closed or dropped before.
+#[pyfunction(name = "shut_down")]
+pub(crate) fn shut_down(py: Python<'_>, timeout: f64) -> bool {
+    let limit = Duration::try_from_secs_f64(timeout.max(0.0)).unwrap_or(Duration::MAX);
+    py.detach(|| dxstream::connection::shut_down(limit))
+}

@@ -1,0 +1,58 @@
+//! `Wake`: a file descriptor to sleep on or to hand to an event loop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dxstream::store;
+use pyo3::prelude::*;
+
+/// How long a sleep lasts before signals are looked at, so that Ctrl-C is never held up.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// A line that rings when there is something to read.
+#[pyclass(frozen, module = "dxstream._dxstream")]
+pub(crate) struct Wake(pub(super) Arc<store::Wake>);
+
+#[pymethods]
+impl Wake {
+    #[new]
+    fn py_new() -> PyResult<Self> {
+        Ok(Self(Arc::new(store::Wake::new()?)))
+    }
+
+    /// The descriptor, readable while the line rings; valid while this object lives.
+    #[pyo3(name = "fileno")]
+    fn py_fileno(&self) -> i32 {
+        self.0.as_raw_fd()
+    }
+
+    /// Sleeps until the line rings, or for `timeout` seconds; says whether it rings.
+    #[pyo3(name = "wait", signature = (timeout=None))]
+    fn py_wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let limit = timeout.and_then(|timeout| Duration::try_from_secs_f64(timeout.max(0.0)).ok());
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        loop {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let slice = left.map_or(SLICE, |left| left.min(SLICE));
+            if py.detach(|| self.0.wait(slice))? {
+                return Ok(true);
+            }
+            py.check_signals()?;
+            if left.is_some_and(|left| left <= slice) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Makes the line ring.
+    #[pyo3(name = "ring")]
+    fn py_ring(&self) {
+        self.0.ring();
+    }
+
+    /// Makes the line silent again.
+    #[pyo3(name = "clear")]
+    fn py_clear(&self) {
+        self.0.clear();
+    }
+}
