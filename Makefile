@@ -1,0 +1,57 @@
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+# Cargo then links as maturin does, and neither has to build the other's work again.
+export PYO3_BUILD_EXTENSION_MODULE = 1
+export PYO3_PYTHON = $(CURDIR)/$(BIN)/python
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: $(VENV)/installed ## Build the extension in release and install it into .venv
+	$(BIN)/maturin develop --release --locked --quiet
+
+.PHONY: test
+test: test-rust test-python ## Run every test
+
+.PHONY: test-rust
+test-rust: $(VENV)/installed ## Run the tests of the Rust workspace
+	cargo test --locked --workspace
+
+.PHONY: test-python
+test-python: build ## Run pytest, and check the types and the stubs
+	$(BIN)/pytest
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest dxstream --mypy-config-file pyproject.toml
+
+.PHONY: lint
+lint: $(VENV)/installed ## Check format, lints and documentation
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: format
+format: $(VENV)/installed ## Format Rust and Python
+	cargo fmt --all
+	$(BIN)/ruff check --select I --fix
+	$(BIN)/ruff format
+
+.PHONY: stubs
+stubs: build ## Write the stub of the event types from their declarations
+	$(BIN)/python scripts/stubs.py
+
+.PHONY: bench
+bench: build ## Measure what events cost
+	$(BIN)/python benches/events.py
+
+$(VENV)/installed: requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@
