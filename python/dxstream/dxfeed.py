@@ -1,4 +1,16 @@
-"""The event types of dxFeed: native objects that do not change."""
+"""The event types of dxFeed: native objects that do not change.
+
+Examples
+--------
+>>> from dxstream.dxfeed import Quote
+>>> quote = Quote("AAPL", bid_price=150.0, bid_size=100, ask_price=150.5, ask_size=300)
+>>> quote.mid_price, quote.micro_price
+(150.25, 150.125)
+>>> quote.bid_time_utc is None
+True
+>>> quote
+Quote(event_symbol='AAPL', bid_price=150.0, bid_size=100.0, ask_price=150.5, ask_size=300.0)
+"""
 
 # The signatures of the classes are read in this module and have nan as a default.
 from math import nan  # noqa: F401

@@ -14,9 +14,9 @@ mod _dxstream {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::event::Rows;
-    #[pymodule_export]
     use crate::event::pickle::event_of;
+    #[pymodule_export]
+    use crate::event::rows::Rows;
     #[pymodule_export]
     use crate::streamer::{Client, Queue, Wake, shut_down};
     #[pymodule_export]
@@ -28,6 +28,7 @@ mod _dxstream {
         for class in crate::event::exports(module.py())? {
             module.add(class.name()?, class)?;
         }
-        Ok(())
+        // What is public is said by the Python modules that export it.
+        module.delattr("__all__")
     }
 }

@@ -8,19 +8,22 @@ use dxstream::event::{EventKind, Field, FieldKind};
 pub(super) const EVENT: &str = "\
 The base of all event types; it has no instances of its own.
 
-Events do not change. They are equal when they are of one type and all of their fields are equal, where
-an unknown number equals an unknown number; equal events have the same hash. They have no order.
+Events do not change. They are equal when they are of one type and all of their fields are equal,
+where an unknown number equals an unknown number; equal events have the same hash. They have no
+order.
 
 Notes
 -----
 What the server did not send is unknown. An unknown double is NaN; an unknown text, character,
 enum name or truth value is None, and so is an unknown count or identifier (`int | None`).
-Times, days, indexes, sequence numbers and flags are plain integers, and 0 says that they are unknown:
-that is the rule of dxFeed, which has no other mark for them.";
+Times, days, indexes, sequence numbers and flags are plain integers, and 0 says that they are
+unknown: that is the rule of dxFeed, which has no other mark for them.";
 
 /// The documentation of the class `IndexedEvent`.
 pub(super) const INDEXED_EVENT: &str = "\
-The base of the event types that have an index and event flags; it has no instances of its own.";
+The base of the event types that have an index and event flags.
+
+It has no instances of its own. An index is unique for its symbol; a time series is ordered by it.";
 
 pub(super) const MID_PRICE: &str =
     "The price halfway between bid and ask; NaN where one of them is unknown.";

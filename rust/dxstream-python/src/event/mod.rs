@@ -1,7 +1,7 @@
 //! Events as Python objects: one native class per event type, made from the core's declarations.
 //!
 //! An event holds its raw words and makes Python numbers when they are read. [`new_event`] and
-//! [`row_of`] convert between rows and events; everything that is unsafe is in [`object`],
+//! [`rows::row_of`] convert between rows and events; everything that is unsafe is in [`object`],
 //! [`class`], [`getters`] and [`slots`].
 
 #[allow(unsafe_code, reason = "types are made through the C API")]
@@ -16,7 +16,7 @@ mod getters;
 mod object;
 pub(crate) mod pickle;
 mod repr;
-mod rows;
+pub(crate) mod rows;
 #[allow(unsafe_code, reason = "Python calls C functions with raw pointers")]
 mod slots;
 
@@ -25,8 +25,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 pub(crate) use class::exports;
-
-pub(crate) use rows::Rows;
 
 use crate::strings::Strings;
 

@@ -20,11 +20,11 @@ pub(super) fn of<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyString>> {
         text += field.name;
         text.push('=');
         // The words inf and -inf are no Python expressions.
-        text += match (field.kind, f64::from_bits(event.words()[at])) {
-            (FieldKind::Double, f64::INFINITY) => "float('inf')",
-            (FieldKind::Double, f64::NEG_INFINITY) => "float('-inf')",
-            _ => &event.value(at)?.repr()?.to_cow()?,
-        };
+        match (field.kind, f64::from_bits(event.words()[at])) {
+            (FieldKind::Double, f64::INFINITY) => text += "float('inf')",
+            (FieldKind::Double, f64::NEG_INFINITY) => text += "float('-inf')",
+            _ => text += &event.value(at)?.repr()?.to_cow()?,
+        }
     }
     text.push(')');
     Ok(PyString::new(event.py(), &text))
