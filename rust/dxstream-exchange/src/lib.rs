@@ -1,5 +1,205 @@
 //! A DXLink exchange on loopback, for tests, demonstrations and benchmarks.
+//!
+//! [`Exchange`] serves the protocol from a thread of its own. Its events come from a
+//! [`source::EventSource`], from [`Exchange::publish`], or from a [`blast::Blast`]. What a client sends
+//! and gets is decided in `session`, which knows neither sockets nor a clock.
 
 #![forbid(unsafe_code)]
 
+pub mod blast;
+mod candle;
+pub mod config;
+mod encode;
+mod hub;
+mod ledger;
+mod server;
+mod session;
 pub mod source;
+mod tls;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use dxstream::event::EventKind;
+use dxstream::symbol::{SymbolId, Tables};
+use tokio::sync::mpsc;
+
+use crate::hub::{Hub, Record};
+use crate::server::{Command, Service};
+use crate::source::{Depth, Row};
+
+pub use config::ExchangeConfig;
+pub use hub::Stats;
+
+/// Why an exchange could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The address is not on loopback.
+    #[error("the exchange serves loopback only, not {0}")]
+    NotLoopback(SocketAddr),
+    /// The address is taken, or may not be used.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(String),
+    /// A blast writes to the socket itself, without TLS.
+    #[error("a blast does not speak TLS")]
+    BlastOverTls,
+    /// The system gave no thread or no event queue.
+    #[error("cannot start the exchange's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A running exchange; it stops when it is dropped.
+///
+/// Calls may come from any thread. Those that change something return when it is done, and do nothing
+/// once the exchange has stopped.
+#[derive(Debug)]
+pub struct Exchange {
+    address: SocketAddr,
+    ca_pem: Option<String>,
+    tables: Arc<Tables>,
+    record: Arc<Record>,
+    commands: mpsc::UnboundedSender<(Command, std::sync::mpsc::SyncSender<()>)>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Exchange {
+    /// Starts an exchange.
+    ///
+    /// # Errors
+    /// [`ExchangeError`] when the configuration contradicts itself or the system refuses.
+    pub fn start(config: ExchangeConfig) -> Result<Self, ExchangeError> {
+        if !config.address.ip().is_loopback() {
+            return Err(ExchangeError::NotLoopback(config.address));
+        }
+        if config.tls && config.blast.is_some() {
+            return Err(ExchangeError::BlastOverTls);
+        }
+        let (acceptor, ca_pem) = if config.tls {
+            let (acceptor, ca_pem) = tls::acceptor()?;
+            (Some(acceptor), Some(ca_pem))
+        } else {
+            (None, None)
+        };
+        let refused = |error| ExchangeError::Listen(config.address, error);
+        let listener = TcpListener::bind(config.address).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(ExchangeError::Thread)?;
+
+        let record = Arc::new(Record::default());
+        let tables = Arc::clone(&config.tables);
+        let service = Service {
+            listener,
+            tls: acceptor,
+            blast: config.blast.clone().map(Arc::new),
+            max_message_bytes: config.rules.max_message_bytes,
+            record: Arc::clone(&record),
+        };
+        let (commands, received) = mpsc::unbounded_channel();
+        let hub_record = Arc::clone(&record);
+        let thread = thread::Builder::new()
+            .name("dxstream-exchange".to_owned())
+            .spawn(move || server::run(&runtime, service, Hub::new(config, hub_record), received))
+            .map_err(ExchangeError::Thread)?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { address, ca_pem, tables, record, commands, thread })
+    }
+
+    /// Where clients connect to: `ws://127.0.0.1:port/`, or `wss` with TLS.
+    pub fn url(&self) -> String {
+        let scheme = if self.ca_pem.is_some() { "wss" } else { "ws" };
+        format!("{scheme}://{}/", self.address)
+    }
+
+    /// The port that the exchange listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The certificate authority that clients have to trust, in PEM; nothing without TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// The tables that rows are numbered by.
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// Sends rows to every subscriber as live events; they become the last value and, by index, part
+    /// of the history. Does not wait for clients to read.
+    pub fn publish(&self, rows: &[Row]) {
+        self.command(Command::Publish(rows.to_vec()));
+    }
+
+    /// Replaces what was published of a symbol's history, for snapshots that are asked for from here
+    /// on; nothing is sent.
+    pub fn set_history(&self, kind: EventKind, symbol: SymbolId, rows: &[Row]) {
+        self.command(Command::SetHistory(kind, symbol, rows.to_vec()));
+    }
+
+    /// Sets the order book that the DOM service shows for a symbol.
+    pub fn set_depth(&self, symbol: &str, depth: Depth) {
+        self.command(Command::SetDepth(symbol.to_owned(), depth));
+    }
+
+    /// Begins the time of a source that waits for it.
+    pub fn play(&self) {
+        self.command(Command::Play);
+    }
+
+    /// Sends a text message to every client, as it is.
+    pub fn send_raw(&self, text: &str) {
+        self.command(Command::SendRaw(text.to_owned()));
+    }
+
+    /// Closes every connection after what is ready to be sent; new ones may come.
+    pub fn close_connections(&self, code: u16, reason: &str) {
+        self.command(Command::CloseConnections(code, reason.to_owned()));
+    }
+
+    /// What the exchange has done so far.
+    pub fn stats(&self) -> Stats {
+        self.record.stats()
+    }
+
+    /// The clients' last messages, oldest first, as many as
+    /// [`ExchangeConfig::received_limit`] keeps.
+    pub fn received(&self) -> Vec<String> {
+        self.record.received()
+    }
+
+    /// Closes every connection with code 1001, stops listening and waits for the thread's end.
+    pub fn stop(&self) {
+        self.command(Command::Stop);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of the thread has been reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+
+    fn command(&self, command: Command) {
+        let (done, answer) = sync_channel(1);
+        if self.commands.send((command, done)).is_ok() {
+            // An error is the end of the thread: there is nothing left to change.
+            let _ = answer.recv();
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

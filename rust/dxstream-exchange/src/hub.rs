@@ -1,0 +1,314 @@
+//! Every client's session and the source between them; sans-I/O, time is an argument.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dxstream::event::EventKind;
+use dxstream::symbol::SymbolId;
+use tokio::sync::Notify;
+
+use crate::config::{Access, ExchangeConfig, Rules, SlowClient, Start};
+use crate::encode::Layout;
+use crate::ledger::Ledger;
+use crate::session::{Output, Sent, Session};
+use crate::source::{Depth, Due, Row};
+
+/// Most events that the source emits between two looks at the clients.
+const EVENTS_A_TURN: usize = 1024;
+
+/// Most bytes that are handed to a socket at once.
+const TAKE_BYTES: usize = 256 << 10;
+
+/// What an exchange has done so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Clients that are connected now.
+    pub connections: usize,
+    /// Clients that were ever connected.
+    pub accepted: u64,
+    /// Messages put out to clients.
+    pub frames: u64,
+    /// ERROR messages among them.
+    pub errors: u64,
+    /// Clients disconnected because they did not read.
+    pub slow_clients: u64,
+    events: [u64; EventKind::ALL.len()],
+}
+
+impl Stats {
+    /// The events of a type that were put out to clients, each counted once a client.
+    pub fn events(&self, kind: EventKind) -> u64 {
+        self.events[kind as usize]
+    }
+
+    /// The events of all types that were put out to clients.
+    pub fn total_events(&self) -> u64 {
+        self.events.iter().sum()
+    }
+
+    pub(crate) fn add_events(&mut self, kind: EventKind, count: u64) {
+        self.events[kind as usize] += count;
+    }
+
+    fn add(&mut self, sent: &Sent) {
+        self.frames += sent.frames;
+        self.errors += sent.errors;
+        for (total, count) in self.events.iter_mut().zip(sent.events) {
+            *total += count;
+        }
+    }
+}
+
+/// What other threads may look at while the exchange runs.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    stats: Mutex<Stats>,
+    received: Mutex<VecDeque<String>>,
+}
+
+impl Record {
+    pub(crate) fn stats(&self) -> Stats {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Stats)) {
+        change(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn received(&self) -> Vec<String> {
+        let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        received.iter().cloned().collect()
+    }
+
+    fn keep(&self, text: &str, limit: usize) {
+        if limit > 0 {
+            let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+            while received.len() >= limit {
+                received.pop_front();
+            }
+            received.push_back(text.to_owned());
+        }
+    }
+}
+
+struct Connection {
+    session: Session,
+    /// Woken when the session has something to send.
+    wake: Rc<Notify>,
+}
+
+/// When [`Hub::turn`] should be called next, unless something happens before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// There is more to do.
+    Now,
+    At(Duration),
+    Never,
+}
+
+/// The sessions and the ledger.
+pub(crate) struct Hub {
+    rules: Arc<Rules>,
+    access: Arc<Access>,
+    start: Start,
+    slow_client: SlowClient,
+    received_limit: usize,
+    pub(crate) ledger: Ledger,
+    connections: BTreeMap<u64, Connection>,
+    next_id: u64,
+    /// When the source's time began.
+    playing_since: Option<Duration>,
+    record: Arc<Record>,
+}
+
+impl Hub {
+    pub(crate) fn new(config: ExchangeConfig, record: Arc<Record>) -> Self {
+        Self {
+            rules: Arc::new(config.rules),
+            access: Arc::new(config.access),
+            start: config.start,
+            slow_client: config.slow_client,
+            received_limit: config.received_limit,
+            ledger: Ledger::new(config.tables, config.source),
+            connections: BTreeMap::new(),
+            next_id: 0,
+            playing_since: (config.start == Start::Immediately).then_some(Duration::ZERO),
+            record,
+        }
+    }
+
+    /// Lets a client in; the notification tells when there is something to [`Hub::take`].
+    pub(crate) fn open(&mut self, now: Duration) -> (u64, Rc<Notify>) {
+        let id = self.next_id;
+        self.next_id += 1;
+        let wake = Rc::new(Notify::new());
+        let tables = Arc::clone(&self.ledger.tables);
+        let session = Session::new(now, Arc::clone(&self.rules), Arc::clone(&self.access), tables);
+        self.connections.insert(id, Connection { session, wake: Rc::clone(&wake) });
+        self.record.update(|stats| {
+            stats.connections += 1;
+            stats.accepted += 1;
+        });
+        (id, wake)
+    }
+
+    /// Forgets a client.
+    pub(crate) fn leave(&mut self, id: u64) {
+        if self.connections.remove(&id).is_some() {
+            self.record.update(|stats| stats.connections -= 1);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// Takes a client's message.
+    pub(crate) fn receive(&mut self, id: u64, now: Duration, text: &str) {
+        self.record.keep(text, self.received_limit);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.session.receive(now, text);
+        if self.start == Start::OnFirstSubscription && connection.session.has_subscriptions() {
+            self.play(now);
+        }
+    }
+
+    /// Closes a connection whose client sent a message that is too long.
+    pub(crate) fn refuse_message(&mut self, id: u64, now: Duration) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.session.refuse_message(now);
+        }
+    }
+
+    /// What is ready to be sent to a client, in pieces that suit a socket.
+    pub(crate) fn take(&mut self, id: u64) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let mut bytes = 0;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            while bytes < TAKE_BYTES
+                && let Some(output) = connection.session.take()
+            {
+                if let Output::Text(text) = &output {
+                    bytes += text.len();
+                }
+                outputs.push(output);
+            }
+        }
+        outputs
+    }
+
+    /// The channel and fields of quotes, once a client has subscribed to this many symbols.
+    pub(crate) fn quotes_wanted(&mut self, id: u64, symbols: usize) -> Option<(i64, Layout)> {
+        self.connections.get_mut(&id)?.session.quotes_wanted(symbols)
+    }
+
+    /// Begins the source's time, if it has not begun.
+    pub(crate) fn play(&mut self, now: Duration) {
+        self.playing_since.get_or_insert(now);
+    }
+
+    /// Publishes rows: live events for every subscriber, and part of what is asked for later.
+    pub(crate) fn publish(&mut self, now: Duration, rows: &[Row]) {
+        for row in rows {
+            self.ledger.record(row);
+            for connection in self.connections.values_mut() {
+                connection.session.deliver(now, row);
+            }
+        }
+    }
+
+    pub(crate) fn set_history(&mut self, kind: EventKind, symbol: SymbolId, rows: &[Row]) {
+        self.ledger.replace_history(kind, symbol, rows);
+    }
+
+    pub(crate) fn set_depth(&mut self, symbol: &str, depth: Depth) {
+        self.ledger.set_depth(symbol, depth);
+    }
+
+    pub(crate) fn send_raw(&mut self, now: Duration, text: &str) {
+        for connection in self.connections.values_mut() {
+            connection.session.send_raw(now, text);
+        }
+    }
+
+    pub(crate) fn close_connections(&mut self, code: u16, reason: &str) {
+        for connection in self.connections.values_mut() {
+            connection.session.close(code, reason);
+        }
+    }
+
+    /// Lets the source and every session do what is due.
+    pub(crate) fn turn(&mut self, now: Duration) -> Next {
+        let mut next = self.advance_source(now);
+        let mut sent = Sent::default();
+        let mut slow_clients = 0;
+        for Connection { session, wake } in self.connections.values_mut() {
+            session.advance(now, &mut self.ledger);
+            if session.pending() > self.rules.max_pending_rows
+                && self.slow_client == SlowClient::Disconnect
+            {
+                session.abandon();
+                slow_clients += 1;
+            }
+            if session.has_output() {
+                wake.notify_one();
+            }
+            let more = session.take_sent();
+            sent.frames += more.frames;
+            sent.errors += more.errors;
+            for (total, count) in sent.events.iter_mut().zip(more.events) {
+                *total += count;
+            }
+            if let Some(due) = session.due() {
+                next = earlier(next, now, due);
+            }
+        }
+        if sent.frames > 0 || slow_clients > 0 {
+            self.record.update(|stats| {
+                stats.add(&sent);
+                stats.slow_clients += slow_clients;
+            });
+        }
+        next
+    }
+
+    fn advance_source(&mut self, now: Duration) -> Next {
+        let Some(since) = self.playing_since else { return Next::Never };
+        if self.slow_client == SlowClient::Wait
+            && self.connections.values().any(|connection| self.is_behind(&connection.session))
+        {
+            return Next::Never;
+        }
+        let Some(mut source) = self.ledger.source.take() else { return Next::Never };
+        if matches!(source.due(), Due::At(due) if since + due <= now) {
+            let Self { ledger, connections, .. } = self;
+            source.advance(now.saturating_sub(since), EVENTS_A_TURN, &mut |row| {
+                ledger.supersede(row);
+                for connection in connections.values_mut() {
+                    connection.session.deliver(now, row);
+                }
+            });
+        }
+        let due = source.due();
+        self.ledger.source = Some(source);
+        match due {
+            Due::At(due) => earlier(Next::Never, now, since + due),
+            Due::Never => Next::Never,
+        }
+    }
+
+    fn is_behind(&self, session: &Session) -> bool {
+        session.is_blocked() || session.pending() > self.rules.max_pending_rows / 2
+    }
+}
+
+fn earlier(next: Next, now: Duration, due: Duration) -> Next {
+    match next {
+        _ if due <= now => Next::Now,
+        Next::At(other) => Next::At(other.min(due)),
+        Next::Never => Next::At(due),
+        Next::Now => Next::Now,
+    }
+}

@@ -1,0 +1,318 @@
+//! The exchange's thread: listener, sockets, clock and the callers' commands.
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::net::TcpListener as StdTcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use dxstream::event::EventKind;
+use dxstream::symbol::SymbolId;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
+
+use crate::blast::{Blast, Blasts};
+use crate::hub::{Hub, Next, Record};
+use crate::session::Output;
+use crate::source::{Depth, Row};
+
+/// How long a client may take for the TLS and WebSocket handshakes.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long a client may take to read the last messages before a close, and to close in turn.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Most clients at a time.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// What callers ask of the exchange's thread; the sender is told when it is done.
+pub(crate) enum Command {
+    Publish(Vec<Row>),
+    SetHistory(EventKind, SymbolId, Vec<Row>),
+    SetDepth(String, Depth),
+    Play,
+    SendRaw(String),
+    CloseConnections(u16, String),
+    Stop,
+}
+
+pub(crate) type Commands = mpsc::UnboundedReceiver<(Command, SyncSender<()>)>;
+
+/// What the thread serves with.
+pub(crate) struct Service {
+    pub(crate) listener: StdTcpListener,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) blast: Option<Arc<Blast>>,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) record: Arc<Record>,
+}
+
+struct Shared {
+    hub: RefCell<Hub>,
+    /// Woken when the hub should take a turn.
+    turn: Notify,
+    epoch: Instant,
+    tls: Option<TlsAcceptor>,
+    blast: Option<(Arc<Blast>, Blasts)>,
+    max_message_bytes: usize,
+    record: Arc<Record>,
+}
+
+impl Shared {
+    fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+}
+
+/// Runs the exchange until it is told to stop.
+pub(crate) fn run(
+    runtime: &tokio::runtime::Runtime,
+    service: Service,
+    hub: Hub,
+    commands: Commands,
+) {
+    let local = LocalSet::new();
+    local.block_on(runtime, serve(service, hub, commands));
+}
+
+async fn serve(service: Service, hub: Hub, mut commands: Commands) {
+    let Ok(listener) = TcpListener::from_std(service.listener) else { return };
+    let shared = Rc::new(Shared {
+        hub: RefCell::new(hub),
+        turn: Notify::new(),
+        epoch: Instant::now(),
+        tls: service.tls,
+        blast: service.blast.map(|blast| (blast, Blasts::default())),
+        max_message_bytes: service.max_message_bytes,
+        record: service.record,
+    });
+    let accepting = spawn_local(accept(listener, Rc::clone(&shared)));
+    loop {
+        let next = shared.hub.borrow_mut().turn(shared.now());
+        let sleep = async {
+            match next {
+                Next::Now => yield_now().await,
+                Next::At(due) => sleep_until(shared.epoch + due).await,
+                Next::Never => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            command = commands.recv() => {
+                let Some((command, done)) = command else { return };
+                let stop = matches!(command, Command::Stop);
+                obey(&shared, command);
+                let _ = shared.hub.borrow_mut().turn(shared.now());
+                if stop {
+                    accepting.abort();
+                    farewell(&shared).await;
+                    return;
+                }
+                // The caller may have given up waiting.
+                let _ = done.send(());
+            }
+            () = shared.turn.notified() => {}
+            () = sleep => {}
+        }
+    }
+}
+
+fn obey(shared: &Shared, command: Command) {
+    let mut hub = shared.hub.borrow_mut();
+    let now = shared.now();
+    match command {
+        Command::Publish(rows) => hub.publish(now, &rows),
+        Command::SetHistory(kind, symbol, rows) => hub.set_history(kind, symbol, &rows),
+        Command::SetDepth(symbol, depth) => hub.set_depth(&symbol, depth),
+        Command::Play => hub.play(now),
+        Command::SendRaw(text) => hub.send_raw(now, &text),
+        Command::CloseConnections(code, reason) => hub.close_connections(code, &reason),
+        Command::Stop => hub.close_connections(1001, "going away"),
+    }
+}
+
+/// Waits until every client has been told that the exchange stops.
+async fn farewell(shared: &Shared) {
+    if let Some((_, blasts)) = &shared.blast {
+        blasts.stop();
+    }
+    let empty = async {
+        while !shared.hub.borrow().is_empty() {
+            shared.turn.notified().await;
+        }
+    };
+    let _ = timeout(FAREWELL, empty).await;
+}
+
+async fn accept(listener: TcpListener, shared: Rc<Shared>) {
+    loop {
+        let Ok((socket, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        if shared.record.stats().connections < MAX_CONNECTIONS {
+            let _ = socket.set_nodelay(true);
+            spawn_local(greet(socket, Rc::clone(&shared)));
+        }
+    }
+}
+
+async fn greet(socket: TcpStream, shared: Rc<Shared>) {
+    if let Some(acceptor) = &shared.tls {
+        let Ok(Ok(socket)) = timeout(HANDSHAKE, acceptor.accept(socket)).await else { return };
+        if let Some(ws) = upgrade(socket, &shared).await {
+            converse(ws, &shared).await;
+        }
+    } else if let Some(ws) = upgrade(socket, &shared).await {
+        match &shared.blast {
+            Some((blast, blasts)) => give_blast(ws, &shared, blast, blasts).await,
+            None => converse(ws, &shared).await,
+        }
+    }
+}
+
+async fn upgrade<S>(socket: S, shared: &Shared) -> Option<WebSocketStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(shared.max_message_bytes))
+        .max_frame_size(Some(shared.max_message_bytes));
+    let upgrade = tokio_tungstenite::accept_async_with_config(socket, Some(config));
+    timeout(HANDSHAKE, upgrade).await.ok()?.ok()
+}
+
+/// Speaks with a client until either side closes.
+async fn converse<S>(ws: WebSocketStream<S>, shared: &Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (id, wake) = shared.hub.borrow_mut().open(shared.now());
+    let (mut sink, mut stream) = ws.split();
+    let read = async {
+        while let Some(message) = stream.next().await {
+            match message {
+                Ok(Message::Text(text)) => {
+                    shared.hub.borrow_mut().receive(id, shared.now(), &text);
+                }
+                Ok(Message::Binary(_)) => shared.hub.borrow_mut().receive(id, shared.now(), ""),
+                Ok(Message::Close(_)) => return,
+                Ok(_) => {}
+                Err(WebSocketError::Capacity(_)) => {
+                    // What the client says from here on is not read; the writer has the last word.
+                    shared.hub.borrow_mut().refuse_message(id, shared.now());
+                    wake.notify_one();
+                    return pending().await;
+                }
+                Err(_) => return,
+            }
+            shared.turn.notify_one();
+        }
+    };
+    let write = async {
+        loop {
+            let outputs = shared.hub.borrow_mut().take(id);
+            if outputs.is_empty() {
+                wake.notified().await;
+                continue;
+            }
+            shared.turn.notify_one();
+            for output in outputs {
+                if say(&mut sink, output).await.is_none() {
+                    return;
+                }
+            }
+            if sink.flush().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = read => { let _ = timeout(FAREWELL, sink.close()).await; }
+        () = write => {}
+    }
+    shared.hub.borrow_mut().leave(id);
+    shared.turn.notify_one();
+    if let Ok(mut ws) = stream.reunite(sink) {
+        drain(ws.get_mut()).await;
+    }
+}
+
+/// Sends one output; nothing where it was the last.
+async fn say<K>(sink: &mut K, output: Output) -> Option<()>
+where
+    K: futures_util::Sink<Message, Error = WebSocketError> + Unpin,
+{
+    match output {
+        Output::Text(text) => sink.feed(Message::text(text)).await.ok(),
+        Output::Close { code, reason } => {
+            let frame = CloseFrame { code: code.into(), reason: reason.into() };
+            let close = async {
+                sink.send(Message::Close(Some(frame))).await?;
+                sink.flush().await
+            };
+            let _ = timeout(FAREWELL, close).await;
+            None
+        }
+    }
+}
+
+/// Reads what is left until the client closes: unread bytes would turn the close into a reset,
+/// which takes what the client has not read with it.
+async fn drain<S: AsyncRead + Unpin>(socket: &mut S) {
+    let read = async {
+        let mut buffer = vec![0; 16 << 10];
+        while matches!(socket.read(&mut buffer).await, Ok(1..)) {}
+    };
+    let _ = timeout(FAREWELL, read).await;
+}
+
+/// Speaks with a client until it has subscribed to quotes, then hands its socket to the blast.
+async fn give_blast(
+    mut ws: WebSocketStream<TcpStream>,
+    shared: &Shared,
+    blast: &Arc<Blast>,
+    blasts: &Blasts,
+) {
+    let (id, _) = shared.hub.borrow_mut().open(shared.now());
+    let begun = loop {
+        let Some(Ok(message)) = ws.next().await else { break None };
+        let (wanted, outputs) = {
+            let mut hub = shared.hub.borrow_mut();
+            if let Message::Text(text) = &message {
+                hub.receive(id, shared.now(), text);
+            }
+            let wanted = hub.quotes_wanted(id, blast.wait_for);
+            let _ = hub.turn(shared.now());
+            (wanted, hub.take(id))
+        };
+        let mut open = true;
+        for output in outputs {
+            open &= say(&mut ws, output).await.is_some();
+        }
+        if !open || ws.flush().await.is_err() {
+            break None;
+        }
+        if wanted.is_some() {
+            break wanted;
+        }
+    };
+    if let Some((channel, layout)) = begun
+        && let Ok(socket) = ws.into_inner().into_std()
+    {
+        let done = blasts.send(blast, socket, channel, &layout, Arc::clone(&shared.record));
+        let _ = done.await;
+    }
+    shared.hub.borrow_mut().leave(id);
+    shared.turn.notify_one();
+}

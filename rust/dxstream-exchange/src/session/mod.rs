@@ -1,0 +1,528 @@
+//! One client's conversation, sans-I/O: its messages and the time in, messages to it out.
+//!
+//! The order of the conversation, the literal texts of ERROR and the delivery of each contract
+//! follow the DXLink specification and what dxFeed's servers were seen to do.
+
+mod dom;
+mod feed;
+mod message;
+mod outbox;
+mod reply;
+mod snapshot;
+mod subscription;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dxstream::event::{Contract, EventKind};
+use dxstream::symbol::{SymbolId, Tables};
+use serde_json::{Map, json};
+
+use crate::candle;
+use crate::config::{Access, Rules, Silence, SubscriptionRate};
+use crate::encode::Layout;
+use crate::ledger::Ledger;
+use crate::session::dom::Dom;
+use crate::session::feed::{Feed, find_kind};
+use crate::session::message::{ClientMessage, Item};
+use crate::session::outbox::Outbox;
+use crate::session::reply::ErrorKind;
+use crate::session::subscription::{Key, Subscriptions, Terms, WILDCARD, contract_of};
+use crate::source::{Row, has_source};
+
+pub(crate) use outbox::{Output, Sent};
+
+/// The source that the QD client names where the application named none.
+const DEFAULT_SOURCE: &str = "DEFAULT";
+
+/// How far a client has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Connected,
+    SetUp,
+    Authorized,
+}
+
+#[derive(Debug)]
+enum Channel {
+    Feed(Feed),
+    Dom(Dom),
+}
+
+/// One client's conversation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    rules: Arc<Rules>,
+    access: Arc<Access>,
+    tables: Arc<Tables>,
+    stage: Stage,
+    /// When the client's last message came, and how long it may be silent after it.
+    heard: Duration,
+    client_timeout: Duration,
+    /// When the last message to the client was made, and how long it may be the last.
+    spoke: Duration,
+    speak_every: Duration,
+    channels: BTreeMap<i64, Channel>,
+    subscriptions: Subscriptions,
+    /// Subscriptions whose last value or snapshot is still to be sent.
+    fresh: VecDeque<Key>,
+    allowance: Option<Allowance>,
+    outbox: Outbox,
+}
+
+/// The subscriptions that a client may still make at the moment.
+#[derive(Debug)]
+struct Allowance {
+    rate: SubscriptionRate,
+    left: f64,
+    counted: Duration,
+}
+
+impl Session {
+    pub(crate) fn new(
+        now: Duration,
+        rules: Arc<Rules>,
+        access: Arc<Access>,
+        tables: Arc<Tables>,
+    ) -> Self {
+        Self {
+            access,
+            tables,
+            stage: Stage::Connected,
+            heard: now,
+            client_timeout: rules.accept_keepalive_timeout,
+            spoke: now,
+            speak_every: rules.keepalive_timeout / 2,
+            channels: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
+            fresh: VecDeque::new(),
+            allowance: rules.subscription_rate.map(|rate| Allowance {
+                rate,
+                left: f64::from(rate.burst),
+                counted: now,
+            }),
+            outbox: Outbox::default(),
+            rules,
+        }
+    }
+
+    /// Takes a message of the client.
+    pub(crate) fn receive(&mut self, now: Duration, text: &str) {
+        if self.outbox.is_closed() {
+            return;
+        }
+        self.heard = now;
+        if text.len() > self.rules.max_message_bytes {
+            self.refuse_message(now);
+            return;
+        }
+        match serde_json::from_str::<ClientMessage>(text) {
+            Ok(message) => self.handle(now, &message),
+            Err(_) => {
+                self.outbox.error(0, ErrorKind::InvalidMessage, "The message is not valid JSON.");
+            }
+        }
+        self.note_speech(now);
+    }
+
+    /// Closes the conversation because the client's message is too long.
+    pub(crate) fn refuse_message(&mut self, now: Duration) {
+        self.outbox.close(1009, "message too big");
+        self.note_speech(now);
+    }
+
+    /// Sends a text as it is.
+    pub(crate) fn send_raw(&mut self, now: Duration, text: &str) {
+        self.outbox.push(text.to_owned());
+        self.note_speech(now);
+    }
+
+    /// Ends the conversation after what is ready to be sent.
+    pub(crate) fn close(&mut self, code: u16, reason: &str) {
+        self.outbox.close(code, reason);
+    }
+
+    /// Takes a live event.
+    pub(crate) fn deliver(&mut self, now: Duration, row: &Row) {
+        if self.outbox.is_closed() {
+            return;
+        }
+        let blocked = self.is_blocked();
+        let Self { subscriptions, channels, .. } = self;
+        subscriptions.route(row, |channel, contract| {
+            if let Some(Channel::Feed(feed)) = channels.get_mut(&channel) {
+                feed.push(now, row, contract, blocked);
+            }
+        });
+    }
+
+    /// Does what is due: first values and snapshots, rows whose period is over, books, keepalive.
+    pub(crate) fn advance(&mut self, now: Duration, ledger: &mut Ledger) {
+        if self.outbox.is_closed() {
+            return;
+        }
+        if now >= self.heard + self.client_timeout {
+            self.give_up(now);
+            return;
+        }
+        while !self.is_blocked()
+            && let Some(key) = self.fresh.pop_front()
+        {
+            self.send_first(key, ledger);
+        }
+        let blocked = self.is_blocked();
+        let Self { channels, outbox, tables, rules, .. } = self;
+        for channel in channels.values_mut() {
+            match channel {
+                Channel::Feed(feed) if feed.due().is_some_and(|due| due <= now) => {
+                    feed.flush(now, tables, rules, outbox);
+                }
+                Channel::Dom(dom) if !blocked => dom.advance(now, ledger, outbox),
+                Channel::Feed(_) | Channel::Dom(_) => {}
+            }
+        }
+        self.note_speech(now);
+        if now >= self.spoke + self.speak_every && self.stage > Stage::Connected {
+            self.outbox.push(reply::keepalive());
+            self.note_speech(now);
+        }
+    }
+
+    /// When [`Session::advance`] should be called next.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        if self.outbox.is_closed() {
+            return None;
+        }
+        let mut due = self.heard + self.client_timeout;
+        if self.stage > Stage::Connected {
+            due = due.min(self.spoke + self.speak_every);
+        }
+        if !self.is_blocked() {
+            if !self.fresh.is_empty() {
+                return Some(Duration::ZERO);
+            }
+            let channels = self.channels.values().filter_map(|channel| match channel {
+                Channel::Feed(feed) => feed.due(),
+                Channel::Dom(dom) => dom.due(),
+            });
+            due = channels.fold(due, Duration::min);
+        }
+        Some(due)
+    }
+
+    /// The next thing to send.
+    pub(crate) fn take(&mut self) -> Option<Output> {
+        self.outbox.take()
+    }
+
+    /// Whether there is something to send.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Whether rows have to wait because the client does not read what is ready.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.outbox.bytes() >= self.rules.outbox_bytes
+    }
+
+    /// Whether the client has subscribed to anything.
+    pub(crate) fn has_subscriptions(&self) -> bool {
+        self.subscriptions.len() > 0
+    }
+
+    /// The longest queue of a channel.
+    pub(crate) fn pending(&self) -> usize {
+        let feeds = self.channels.values().map(|channel| match channel {
+            Channel::Feed(feed) => feed.pending(),
+            Channel::Dom(_) => 0,
+        });
+        feeds.max().unwrap_or(0)
+    }
+
+    /// Ends the conversation with a client that does not read.
+    pub(crate) fn abandon(&mut self) {
+        self.outbox.abandon(1008, "slow consumer");
+    }
+
+    /// What was sent since this was last asked.
+    pub(crate) fn take_sent(&mut self) -> Sent {
+        std::mem::take(&mut self.outbox.sent)
+    }
+
+    /// The channel and the fields of quotes, told to the client, once it has subscribed to
+    /// quotes of this many symbols.
+    pub(crate) fn quotes_wanted(&mut self, symbols: usize) -> Option<(i64, Layout)> {
+        if self.subscriptions.symbols_of(EventKind::Quote) < symbols {
+            return None;
+        }
+        let channel = self.subscriptions.first_channel_of(EventKind::Quote)?;
+        let Some(Channel::Feed(feed)) = self.channels.get_mut(&channel) else { return None };
+        let layout = feed.layout(EventKind::Quote, &self.rules, &mut self.outbox).clone();
+        Some((channel, layout))
+    }
+
+    fn note_speech(&mut self, now: Duration) {
+        if self.outbox.spoke() {
+            self.spoke = now;
+        }
+    }
+
+    fn give_up(&mut self, now: Duration) {
+        if self.rules.silence == Silence::Timeout {
+            let seconds = now.saturating_sub(self.heard).as_secs();
+            let text = format!(
+                "The timeout has been reached. The message was last received {seconds} seconds ago."
+            );
+            self.outbox.error(0, ErrorKind::Timeout, &text);
+        }
+        self.outbox.close(1000, "Bye");
+    }
+
+    fn bad_action(&mut self, channel: i64, text: &str) {
+        self.outbox.error(channel, ErrorKind::BadAction, text);
+    }
+
+    fn handle(&mut self, now: Duration, message: &ClientMessage) {
+        match message.kind.as_str() {
+            "SETUP" => self.set_up(message),
+            "AUTH" => self.authenticate(message),
+            "KEEPALIVE" | "ERROR" => {}
+            "CHANNEL_REQUEST" | "CHANNEL_CANCEL" | "FEED_SETUP" | "FEED_SUBSCRIPTION"
+            | "DOM_SETUP"
+                if self.stage != Stage::Authorized =>
+            {
+                self.bad_action(0, "AUTH step missing");
+            }
+            "CHANNEL_REQUEST" => self.open_channel(message),
+            "CHANNEL_CANCEL" => {
+                if self.channels.remove(&message.channel).is_some() {
+                    self.subscriptions.remove_channel(message.channel);
+                    self.outbox.push(reply::channel_closed(message.channel));
+                } else {
+                    self.no_channel(message.channel);
+                }
+            }
+            "FEED_SETUP" => match self.channels.get_mut(&message.channel) {
+                Some(Channel::Feed(feed)) => feed.set_up(message, &self.rules, &mut self.outbox),
+                _ => self.no_channel(message.channel),
+            },
+            "FEED_SUBSCRIPTION" => match self.channels.get(&message.channel) {
+                Some(Channel::Feed(feed)) => self.subscribe(now, message, feed.contract),
+                _ => self.no_channel(message.channel),
+            },
+            "DOM_SETUP" => match self.channels.get_mut(&message.channel) {
+                Some(Channel::Dom(dom)) => dom.set_up(now, message, &self.rules),
+                _ => self.no_channel(message.channel),
+            },
+            kind => {
+                let text = format!("The message type {kind} is not known.");
+                self.outbox.error(message.channel, ErrorKind::InvalidMessage, &text);
+            }
+        }
+    }
+
+    fn no_channel(&mut self, channel: i64) {
+        self.bad_action(0, &format!("Channel with id {channel} not exists"));
+    }
+
+    fn set_up(&mut self, message: &ClientMessage) {
+        let version = message.version.as_deref().unwrap_or_default();
+        if !(version.starts_with("0.") || version.starts_with("1.")) {
+            let text = format!("The version {version:?} is not supported.");
+            self.outbox.error(0, ErrorKind::UnsupportedProtocol, &text);
+            self.outbox.close(1002, "unsupported version");
+            return;
+        }
+        let rules = Arc::clone(&self.rules);
+        if let Some(timeout) = message.keepalive_timeout.and_then(positive) {
+            self.client_timeout = timeout;
+        }
+        let wish = message.accept_keepalive_timeout.and_then(positive);
+        self.speak_every = wish.unwrap_or(rules.keepalive_timeout).min(rules.keepalive_timeout) / 2;
+        self.outbox.push(reply::setup(rules.keepalive_timeout, rules.accept_keepalive_timeout));
+        if self.stage == Stage::Connected {
+            if *self.access == Access::Anonymous {
+                self.stage = Stage::Authorized;
+                self.outbox.push(reply::authorized());
+            } else {
+                self.stage = Stage::SetUp;
+                self.outbox.push(reply::unauthorized());
+            }
+        }
+    }
+
+    fn authenticate(&mut self, message: &ClientMessage) {
+        if self.stage == Stage::Connected {
+            self.bad_action(0, "SETUP step missing");
+        } else if message.token.as_deref().is_some_and(|token| self.access.admits(token)) {
+            self.stage = Stage::Authorized;
+            self.outbox.push(reply::authorized());
+        } else {
+            self.stage = Stage::SetUp;
+            self.outbox.push(reply::unauthorized());
+            self.outbox.close(1008, "unauthorized");
+        }
+    }
+
+    fn open_channel(&mut self, message: &ClientMessage) {
+        let id = message.channel;
+        if id <= 0 || id % 2 == 0 {
+            self.bad_action(0, "Protocol violation with an even channel usage.");
+            return;
+        }
+        if self.channels.contains_key(&id) {
+            self.bad_action(0, &format!("Channel with id {id} already exists"));
+            return;
+        }
+        let service = message.service.as_deref().unwrap_or_default();
+        let (channel, parameters) = match service {
+            "FEED" => {
+                let contract = message.parameter("contract").and_then(Contract::from_name);
+                let Some(contract) = contract else {
+                    self.bad_action(id, "The contract is missing or not known.");
+                    return;
+                };
+                let parameters = Map::from_iter([
+                    ("contract".to_owned(), json!(contract.name())),
+                    ("subFormat".to_owned(), json!("LIST")),
+                ]);
+                (Channel::Feed(Feed::new(id, contract, &self.rules)), parameters)
+            }
+            "DOM" => {
+                let Some(dom) = Dom::new(message, &self.rules) else {
+                    self.bad_action(id, "The symbol is missing.");
+                    return;
+                };
+                let parameters = dom.parameters();
+                (Channel::Dom(dom), parameters)
+            }
+            _ => {
+                self.bad_action(id, &format!("The service {service:?} is not known."));
+                return;
+            }
+        };
+        self.channels.insert(id, channel);
+        self.outbox.push(reply::channel_opened(id, service, &parameters));
+    }
+
+    /// Applies reset, then remove, then add, in whatever order the message has them.
+    fn subscribe(&mut self, now: Duration, message: &ClientMessage, contract: Contract) {
+        let channel = message.channel;
+        if message.reset == Some(true) {
+            self.subscriptions.remove_channel(channel);
+        }
+        for item in message.remove.iter().flatten() {
+            if let Some(key) = self.key(channel, item) {
+                self.subscriptions.remove(key);
+            }
+        }
+        let items = message.add.as_deref().unwrap_or_default();
+        if !self.allows(now, items.len()) {
+            self.bad_action(channel, "Your subscription rate is too high");
+        } else if !self.add(channel, items, contract) {
+            self.bad_action(channel, "Your subscription size is too big");
+        }
+        let Self { channels, subscriptions, .. } = self;
+        if let Some(Channel::Feed(feed)) = channels.get_mut(&channel) {
+            feed.keep(|row| subscriptions.wants(channel, row));
+        }
+    }
+
+    /// Adds subscriptions, or none of them where there would be too many.
+    fn add(&mut self, channel: i64, items: &[Item], contract: Contract) -> bool {
+        let mut additions = Vec::with_capacity(items.len());
+        for item in items {
+            let Some(key) = self.key(channel, item) else { continue };
+            let from_time = item.start();
+            let picked = contract_of(contract, key.kind, key.symbol.is_none(), from_time.is_some());
+            let Some(contract) = picked else { continue };
+            let fresh = contract != Contract::Stream;
+            let terms = Terms { contract, from_time: from_time.unwrap_or(0), fresh };
+            additions.push((key, terms));
+        }
+        let mut unknown: Vec<Key> = additions.iter().map(|(key, _)| *key).collect();
+        unknown.retain(|key| self.subscriptions.get(*key).is_none());
+        unknown.sort_unstable();
+        unknown.dedup();
+        if self.subscriptions.len() + unknown.len() > self.rules.max_subscriptions {
+            return false;
+        }
+        for (key, terms) in additions {
+            self.subscriptions.add(key, terms);
+            if terms.fresh {
+                self.fresh.push_back(key);
+            }
+        }
+        true
+    }
+
+    /// The key of an item; nothing for a type that is not served, which is met with silence.
+    fn key(&self, channel: i64, item: &Item) -> Option<Key> {
+        let kind = find_kind(&item.kind)?;
+        let symbol = if item.symbol == WILDCARD {
+            None
+        } else {
+            let normal =
+                if kind == EventKind::Candle { candle::normalize(&item.symbol) } else { None };
+            let symbol = normal.as_deref().unwrap_or(&item.symbol);
+            Some(SymbolId(self.tables.symbols.intern(symbol).ok()?))
+        };
+        let source = match item.source.as_deref() {
+            Some(source) if has_source(kind) && source != DEFAULT_SOURCE => {
+                Some(dxstream::symbol::TextId(self.tables.texts.intern(source).ok()?))
+            }
+            _ => None,
+        };
+        Some(Key { channel, kind, symbol, source })
+    }
+
+    fn allows(&mut self, now: Duration, items: usize) -> bool {
+        let Some(allowance) = &mut self.allowance else { return true };
+        let elapsed = now.saturating_sub(allowance.counted).as_secs_f64();
+        allowance.left = (allowance.left + elapsed * f64::from(allowance.rate.per_second))
+            .min(f64::from(allowance.rate.burst));
+        allowance.counted = now;
+        let allowed = items as f64 <= allowance.left;
+        if allowed {
+            allowance.left -= items as f64;
+        }
+        allowed
+    }
+
+    /// Sends the last value or the snapshot of a subscription; live events follow from here on.
+    fn send_first(&mut self, key: Key, ledger: &mut Ledger) {
+        let (Some(terms), Some(symbol)) = (self.subscriptions.get(key), key.symbol) else { return };
+        if !terms.fresh {
+            return;
+        }
+        self.subscriptions.add(key, Terms { fresh: false, ..terms });
+        let rows = if terms.contract == Contract::History {
+            if !ledger.knows(key.kind, symbol) {
+                return;
+            }
+            let events = ledger.history(key.kind, symbol, key.source, terms.from_time);
+            snapshot::rows(key.kind, symbol, key.source, terms.from_time, &events)
+        } else {
+            let unknown = self.rules.answer_unknown_symbols;
+            let last = ledger
+                .latest(key.kind, symbol)
+                .or_else(|| unknown.then(|| Row::unknown(key.kind, symbol)));
+            let mut last = Vec::from_iter(last);
+            if let Some(row) = last.first_mut() {
+                row.set_flags(0);
+            }
+            last
+        };
+        if let Some(Channel::Feed(feed)) = self.channels.get_mut(&key.channel) {
+            feed.send(&rows, &self.tables, &self.rules, &mut self.outbox);
+        }
+    }
+}
+
+fn positive(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration > Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests;
