@@ -12,9 +12,11 @@ pub mod config;
 mod encode;
 mod hub;
 mod ledger;
+pub mod market;
 mod server;
 mod session;
 pub mod source;
+pub mod tape;
 mod tls;
 
 use std::io;
