@@ -4,6 +4,7 @@
 
 mod error;
 mod event;
+mod exchange;
 mod streamer;
 mod strings;
 mod symbology;
@@ -17,6 +18,8 @@ mod _dxstream {
     use crate::event::pickle::event_of;
     #[pymodule_export]
     use crate::event::rows::Rows;
+    #[pymodule_export]
+    use crate::exchange::{Exchange, market_symbols};
     #[pymodule_export]
     use crate::streamer::{Client, Queue, Wake, shut_down};
     #[pymodule_export]

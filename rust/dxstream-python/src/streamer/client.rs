@@ -109,7 +109,7 @@ impl Client {
         if refresh_interval.is_some_and(|interval| !(0.0..=86_400.0).contains(&interval)) {
             return Err(PyValueError::new_err("refresh_interval must be seconds from 0 to 86400"));
         }
-        let entries = entries(py, kind, symbols, source)?;
+        let entries = entries(py, kind, symbols, source.as_deref())?;
         let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
         self.client.subscribe(kind, entries, from_time, refresh_interval);
         Ok(symbols)
@@ -125,7 +125,7 @@ impl Client {
         source: Option<String>,
     ) -> PyResult<Vec<String>> {
         let kind = kind_of(event_type)?;
-        let entries = entries(py, kind, symbols, source)?;
+        let entries = entries(py, kind, symbols, source.as_deref())?;
         let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
         self.client.unsubscribe(kind, entries);
         Ok(symbols)
@@ -136,6 +136,19 @@ impl Client {
     fn py_unsubscribe_all(&self, event_type: &Bound<'_, PyAny>) -> PyResult<()> {
         self.client.unsubscribe_all(kind_of(event_type)?);
         Ok(())
+    }
+
+    /// The symbols as the server knows them: candle symbols in normal form, others as they are.
+    #[pyo3(name = "wire_symbols")]
+    #[allow(clippy::unused_self, reason = "one place for what a connection knows of symbols")]
+    fn py_wire_symbols(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        symbols: Vec<String>,
+    ) -> PyResult<Vec<String>> {
+        let kind = kind_of(event_type)?;
+        symbols.into_iter().map(|symbol| wire_symbol(py, kind, symbol)).collect()
     }
 
     /// A queue of what comes from now on, of all symbols or of those given; it holds at most
@@ -271,7 +284,7 @@ fn entries(
     py: Python<'_>,
     kind: EventKind,
     symbols: Vec<String>,
-    source: Option<String>,
+    source: Option<&str>,
 ) -> PyResult<Vec<Entry>> {
     if symbols.is_empty() {
         return Err(PyValueError::new_err("no symbol is given; name at least one"));
@@ -282,7 +295,7 @@ fn entries(
             symbols.len()
         )));
     }
-    if let Some(source) = &source {
+    if let Some(source) = source {
         if !kind.fields().iter().any(|field| field.name == "source") {
             return Err(PyValueError::new_err(format!(
                 "{} has no source; leave source out",
@@ -293,7 +306,7 @@ fn entries(
     }
     symbols
         .into_iter()
-        .map(|symbol| Ok(Entry { symbol: wire_symbol(py, kind, symbol)?, source: source.clone() }))
+        .map(|symbol| Ok(Entry { symbol: wire_symbol(py, kind, symbol)?, source: source.map(str::to_owned) }))
         .collect()
 }
 

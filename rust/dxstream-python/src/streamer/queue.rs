@@ -13,7 +13,7 @@ use crate::event::new_event;
 use crate::strings::Strings;
 
 /// The reader's end of a listener's queue. It may be used from any thread.
-#[pyclass(frozen, module = "dxstream._dxstream")]
+#[pyclass(frozen, generic, module = "dxstream._dxstream")]
 pub(crate) struct Queue {
     consumer: Mutex<Consumer>,
     strings: Arc<Strings>,

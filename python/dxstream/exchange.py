@@ -1,0 +1,280 @@
+"""An exchange in this process: a DXLink server on the loopback interface.
+
+It is for demonstrations, tests and benchmarks; real DXLink clients accept it.
+"""
+
+import time
+from dataclasses import KW_ONLY, dataclass, field, fields
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
+
+from dxstream import _dxstream
+from dxstream.dxfeed import Event
+
+__all__ = ["Blast", "Exchange", "ExchangeStats", "Market", "Rules"]
+
+SYMBOLS = tuple(_dxstream.market_symbols())
+"""The underlyings of the synthetic market."""
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """A synthetic market: equities that move together, and the options of each.
+
+    The same settings make the same market, event by event.
+
+    Attributes
+    ----------
+    seed
+        Markets with different seeds move differently.
+    start
+        The time at which the exchange starts, ms since 1970 UTC; now, unless it is given.
+    symbols
+        The underlyings; each brings its options.
+    quotes_per_second
+        Quotes a second of each underlying, on average.
+    trades_per_second
+        Trades a second of each underlying, on average.
+    """
+
+    seed: int = 1
+    start: int = field(default_factory=_now)
+    symbols: tuple[str, ...] = SYMBOLS
+    quotes_per_second: float = 2.0
+    trades_per_second: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blast:
+    """Quotes encoded ahead of time and sent back to back, for benchmarks.
+
+    Attributes
+    ----------
+    symbols
+        How many symbols take turns.
+    rows_per_frame
+        Rows in a frame.
+    rows
+        How many rows to send; without end where it is ``None``.
+    seed
+        What the values are made from.
+    wait_for
+        How many symbols a client subscribes before it gets the first row.
+    rows_per_second
+        Rows a second, on a schedule that does not wait; as fast as the client reads where it is
+        ``None``.
+    stamp
+        What ``bid_time`` and ``time_nano_part`` of a paced row say of when it was sent: "none",
+        "wall" (since 1970) or "monotonic" (:func:`time.monotonic_ns`).
+    """
+
+    symbols: int = 1_000
+    rows_per_frame: int = 50
+    rows: int | None = None
+    seed: int = 1
+    wait_for: int = 1
+    rows_per_second: int | None = None
+    stamp: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How the exchange speaks.
+
+    Attributes
+    ----------
+    tls
+        Whether to speak TLS, with a certificate made for this run; see :attr:`Exchange.ca_pem`.
+    tokens
+        Whom to let in; everybody, without a token, where it is ``None``.
+    start
+        When the source begins: "at once", "on subscription" or "on play".
+    lossless
+        Whether the source waits for clients that read slowly, so that every client gets every event.
+    strict_fields
+        Whether to serve only the field names of the specification.
+    max_subscriptions
+        Most subscriptions of a connection, counted by type, symbol and source.
+    subscription_rate
+        Most subscriptions at once and a second; without bound where it is ``None``.
+    keepalive_timeout
+        Seconds for which the exchange may be silent, as it tells clients.
+    received_limit
+        How many of the clients' messages to keep; tokens are among them.
+    """
+
+    tls: bool = False
+    tokens: tuple[str, ...] | None = field(default=None, repr=False)
+    start: str = "at once"
+    lossless: bool = False
+    strict_fields: bool = False
+    max_subscriptions: int = 25_000
+    subscription_rate: tuple[int, int] | None = None
+    keepalive_timeout: float = 60.0
+    received_limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeStats:
+    """What an exchange has done.
+
+    Attributes
+    ----------
+    connections
+        Clients that are connected now.
+    accepted
+        Clients that were ever connected.
+    frames
+        Messages put out to clients.
+    errors
+        ERROR messages among them.
+    slow_clients
+        Clients disconnected because they did not read.
+    events
+        Events put out, by the name of their type, each counted once a client.
+    """
+
+    connections: int
+    accepted: int
+    frames: int
+    errors: int
+    slow_clients: int
+    _: KW_ONLY
+    events: dict[str, int]
+
+
+class Exchange:
+    """A DXLink server on the loopback interface; it runs from when it is made until it is stopped.
+
+    Parameters
+    ----------
+    source
+        Where events come from besides :meth:`publish`: a :class:`Market`, a :class:`Blast`, or
+        ``None``.
+    port
+        Where to listen; 0 lets the system choose.
+    rules
+        How it speaks.
+
+    Raises
+    ------
+    ValueError
+        If a setting makes no sense.
+    OSError
+        If the port is taken.
+
+    Examples
+    --------
+    >>> from dxstream import DXLinkStreamer
+    >>> from dxstream.dxfeed import Quote
+    >>> from dxstream.exchange import Exchange
+    >>> with Exchange() as exchange, DXLinkStreamer(exchange.url) as streamer:
+    ...     events, missing = streamer.collect(Quote, ["AAPL", "NONE"], timeout=0.2).result()
+    >>> sorted(events), missing
+    (['AAPL'], ['NONE'])
+    """
+
+    def __init__(
+        self,
+        source: Market | Blast | None = Market(),  # noqa: B008 - frozen
+        *,
+        port: int = 0,
+        rules: Rules = Rules(),  # noqa: B008 - frozen
+    ) -> None:
+        self._native = _dxstream.Exchange(
+            port,
+            rules,
+            market=source if isinstance(source, Market) else None,
+            blast=source if isinstance(source, Blast) else None,
+        )
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Start the exchange that a URL like ``sim://?seed=7`` describes.
+
+        Raises
+        ------
+        ValueError
+            If the URL names a setting that :class:`Market` does not have, or a value that is none.
+        """
+        parts = urlsplit(url)
+        settings: dict[str, int | float] = {}
+        known = {of.name for of in fields(Market)} - {"symbols"}
+        for name, value in parse_qsl(parts.query, keep_blank_values=True):
+            if name not in known:
+                msg = f"sim:// has no setting {name!r}; it has {', '.join(sorted(known))}"
+                raise ValueError(msg)
+            try:
+                settings[name] = float(value) if name.endswith("_per_second") else int(value)
+            except ValueError:
+                msg = f"the setting {name} of sim:// must be a number, not {value!r}"
+                raise ValueError(msg) from None
+        if parts.netloc or parts.path.strip("/"):
+            msg = "sim:// takes only settings, as in sim://?seed=7"
+            raise ValueError(msg)
+        return cls(Market(**settings))  # type: ignore[arg-type]
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to."""
+        return self._native.url
+
+    @property
+    def port(self) -> int:
+        """The port that the exchange listens on."""
+        return self._native.port
+
+    @property
+    def ca_pem(self) -> str | None:
+        """The certificate authority that clients have to trust, in PEM; ``None`` without TLS."""
+        return self._native.ca_pem
+
+    def publish(self, *events: Event) -> None:
+        """Send events to every subscriber; they become the last of their symbols, and history."""
+        self._native.publish(events)
+
+    def play(self) -> None:
+        """Begin the time of a source that waits for it."""
+        self._native.play()
+
+    def send_raw(self, text: str) -> None:
+        """Send a text message to every client, as it is."""
+        self._native.send_raw(text)
+
+    def close_connections(self, code: int = 1000, reason: str = "") -> None:
+        """Close every connection; new ones may come."""
+        self._native.close_connections(code, reason)
+
+    def received(self) -> list[str]:
+        """Return the clients' last messages, oldest first, as many as the rules keep."""
+        return self._native.received()
+
+    def stats(self) -> ExchangeStats:
+        """Count what the exchange has done."""
+        counts, events = self._native.stats()
+        return ExchangeStats(**counts, events=events)
+
+    def stop(self) -> None:
+        """Close every connection and stop listening."""
+        self._native.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        """Show where clients connect to."""
+        return f"<Exchange at {self.url}>"
+
