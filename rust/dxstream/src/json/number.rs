@@ -16,6 +16,9 @@ const POWERS: [f64; 23] = [
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
+/// The powers of ten that move a number left by less than eight digits.
+const SMALL_POWERS: [i64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
 /// The integer that a double stands for.
 ///
 /// Beyond 2^53 the double may be the rounded value of another integer, so that there is none.
@@ -28,9 +31,8 @@ pub(super) fn whole(value: f64) -> Option<i64> {
 /// Nothing where there is no JSON number or where it is beyond any double.
 #[inline]
 pub(super) fn double(text: &str, start: usize) -> Option<(f64, usize)> {
-    if let Some(short) = Short::scan(text.as_bytes(), start) {
-        let value = f64::from(short.mantissa) / POWERS[short.places as usize % POWERS.len()];
-        return Some((value, start + short.length));
+    if let Some((value, length)) = load(text, start).and_then(short_decimal) {
+        return Some((value, start + length));
     }
     scanned_double(text, start)
 }
@@ -49,7 +51,10 @@ pub(super) fn integer(text: &str, start: usize) -> Option<(i64, usize)> {
     if let [b'0', b',' | b']', ..] = text.as_bytes().get(start..)? {
         return Some((0, start + 1));
     }
-    scanned_integer(text, start)
+    match short_integer(text, start) {
+        Some((value, length)) => Some((value, start + length)),
+        None => scanned_integer(text, start),
+    }
 }
 
 #[inline(never)]
@@ -66,39 +71,65 @@ fn scanned_integer(text: &str, start: usize) -> Option<(i64, usize)> {
     Some((if literal.negative { value.wrapping_neg() } else { value }, literal.end))
 }
 
-/// A number of at most seven characters without sign and exponent, as most are.
-struct Short {
-    mantissa: u32,
-    /// Digits behind the point.
-    places: u32,
-    length: usize,
+/// The eight bytes from `at` on, the first lowest.
+#[inline]
+fn load(text: &str, at: usize) -> Option<u64> {
+    text.as_bytes().get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-impl Short {
-    /// Reads the literal at `start` that a comma or a bracket follows, without a branch that
-    /// depends on its length. Nothing if there is none.
-    #[allow(clippy::inline_always, reason = "returned through memory it costs twice as much")]
-    #[inline(always)]
-    fn scan(bytes: &[u8], start: usize) -> Option<Self> {
-        let word = u64::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
-        let others = others(word);
-        let point = others.trailing_zeros() & !7;
-        let behind = (others & others.wrapping_sub(1)).trailing_zeros() & !7;
-        let has_point = word.checked_shr(point)? as u8 == b'.';
-        let end = if has_point { behind } else { point };
-        let last = word.checked_shr(end)? as u8;
-        let places = (end - point).saturating_sub(8) / 8;
-        let bad_zero = word as u8 == b'0' && point > 8;
-        let bad_point = has_point && places == 0;
-        if !matches!(last, b',' | b']') || point == 0 || bad_zero || bad_point {
-            return None;
-        }
-        let before_point = (1 << point) - 1;
-        let digits =
-            if has_point { (word & before_point) | ((word >> 8) & !before_point) } else { word };
-        let mantissa = eight_digits(digits << (64 - point - 8 * places));
-        Some(Self { mantissa, places, length: end as usize / 8 })
+/// The value and the length of a number of at most seven characters with a point, without sign and
+/// exponent, that a comma or a bracket follows. No branch depends on its length.
+#[inline]
+fn short_decimal(word: u64) -> Option<(f64, usize)> {
+    let others = others(word);
+    let behind_point = others & others.wrapping_sub(1);
+    if behind_point == 0 {
+        return None;
     }
+    let point = others.trailing_zeros() & 56;
+    let end = behind_point.trailing_zeros() & 56;
+    let places = (end - point) / 8 - 1;
+    let is_decimal = (word >> point) as u8 == b'.'
+        && ends_value((word >> end) as u8)
+        && point != 0
+        && places != 0
+        && (word as u8 != b'0' || point == 8);
+    if !is_decimal {
+        return None;
+    }
+    let whole = (1 << point) - 1;
+    let digits = (word & whole) | ((word >> 8) & !whole);
+    let mantissa = eight_digits(digits << (72 - end));
+    Some((f64::from(mantissa) / POWERS[places as usize & 7], end as usize / 8))
+}
+
+/// The value and the length of an integer of at most fifteen digits, without sign, that a comma or
+/// a bracket follows.
+#[inline]
+fn short_integer(text: &str, start: usize) -> Option<(i64, usize)> {
+    let word = load(text, start)?;
+    let behind = others(word);
+    if behind != 0 {
+        let end = behind.trailing_zeros() & 56;
+        let is_integer =
+            end != 0 && ends_value((word >> end) as u8) && (word as u8 != b'0' || end == 8);
+        let value = eight_digits(word.unbounded_shl(64 - end));
+        return is_integer.then_some((i64::from(value), end as usize / 8));
+    }
+    let tail = load(text, start + 8)?;
+    let behind = others(tail);
+    let end = behind.trailing_zeros() & 56;
+    if behind == 0 || !ends_value((tail >> end) as u8) || word as u8 == b'0' {
+        return None;
+    }
+    let first = i64::from(eight_digits(word)) * SMALL_POWERS[end as usize / 8];
+    let value = first + i64::from(eight_digits(tail.unbounded_shl(64 - end)));
+    Some((value, 8 + end as usize / 8))
+}
+
+#[inline]
+fn ends_value(byte: u8) -> bool {
+    byte == b',' || byte == b']'
 }
 
 /// The high bit of each byte that is no digit.
