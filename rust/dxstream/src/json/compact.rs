@@ -8,7 +8,7 @@ use super::general::one_char;
 use super::number::{double, integer};
 use super::recent::Recent;
 use super::{Batch, Channels, Schema, kind_named};
-use crate::event::{Bool, Char, Enum, FieldKind, Text, UNKNOWN_LONG};
+use crate::event::{Bool, Char, Enum, EnumType, FieldKind, Text, UNKNOWN_LONG};
 use crate::symbol::{Tables, TextId};
 
 /// The symbols and texts that were met last.
@@ -37,7 +37,8 @@ pub(super) fn read(
         return None;
     }
     loop {
-        let (name, behind) = reader.string(at)?;
+        let name = reader.string(at)?;
+        let behind = end_of(at, name);
         let kind = kind_named(name)?;
         let schema = channels.schema(channel, kind)?;
         let rows = reader.skip(behind, b",[")?;
@@ -53,16 +54,21 @@ pub(super) fn read(
     (end == frame.len()).then_some(channel)
 }
 
-/// Reads values at a given place, and says where they end.
+/// Reads the value at a given place into a word, and says where the value ends.
 ///
-/// Places are passed by value so that they stay in registers.
+/// Places are passed by value and words by reference, so that neither a place nor a result goes
+/// through memory on the way from one value to the next.
 struct Reader<'a> {
     text: &'a str,
     tables: &'a Tables,
     lookup: &'a mut Lookup,
 }
 
-type Word = Option<(u64, usize)>;
+/// Where a string that begins at `at` and has no escapes ends.
+#[inline]
+fn end_of(at: usize, string: &str) -> usize {
+    at + string.len() + 2
+}
 
 impl<'a> Reader<'a> {
     #[inline]
@@ -87,11 +93,7 @@ impl<'a> Reader<'a> {
                     return None;
                 }
                 at = match column {
-                    Some(target) => {
-                        let (word, end) = self.word(target.kind, at)?;
-                        row[target.word] = word;
-                        end
-                    }
+                    Some(target) => self.word(target.kind, at, &mut row[target.word])?,
                     None => self.value(at)?,
                 };
                 separator = self.byte(at)?;
@@ -106,108 +108,136 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn word(&mut self, kind: FieldKind, at: usize) -> Word {
+    fn word(&mut self, kind: FieldKind, at: usize, word: &mut u64) -> Option<usize> {
         match kind {
-            FieldKind::Double => self.double(at),
+            FieldKind::Double => self.double(at, word),
             FieldKind::Symbol => {
-                let (symbol, end) = self.string(at)?;
-                let id = self.lookup.symbols.find(&self.tables.symbols, symbol)?;
-                (!symbol.is_empty()).then_some((u64::from(id), end))
+                let symbol = self.string(at).filter(|symbol| !symbol.is_empty())?;
+                *word = self.lookup.symbols.find(&self.tables.symbols, symbol)?.into();
+                Some(end_of(at, symbol))
             }
             FieldKind::Int | FieldKind::Time | FieldKind::Day | FieldKind::Index => {
-                self.integer(at, kind)
+                self.integer(at, kind, word)
             }
-            FieldKind::Long => match integer(self.text, at) {
-                Some((UNKNOWN_LONG, _)) => None,
-                _ => self.integer(at, kind),
-            },
-            FieldKind::Char => self.char(at),
+            FieldKind::Long => {
+                let end = self.integer(at, kind, word)?;
+                let unknown = *word == UNKNOWN_LONG as u64;
+                (!unknown || self.byte(at)? != b'-').then_some(end)
+            }
+            FieldKind::Char => self.char(at, word),
             FieldKind::Bool => match self.byte(at)? {
-                b't' => Some((Bool::from(true).0, self.skip(at, b"true")?)),
-                b'f' => Some((Bool::from(false).0, self.skip(at, b"false")?)),
-                _ => self.null(kind, at),
+                b't' => self.constant(at, b"true", Bool::from(true).0, word),
+                b'f' => self.constant(at, b"false", Bool::from(false).0, word),
+                _ => self.null(at, kind, word),
             },
-            FieldKind::Enum(names) => {
-                if self.byte(at)? != b'"' {
-                    return self.null(kind, at);
-                }
-                let (name, end) = self.string(at)?;
-                let word = match names.find(name) {
-                    Some(word) => word.0,
-                    None if name.is_empty() => kind.unknown(),
-                    None => Enum::from_text(self.text(name)?).0,
-                };
-                Some((word, end))
-            }
+            FieldKind::Enum(names) => self.name(at, names, word),
             FieldKind::Text => {
                 if self.byte(at)? != b'"' {
-                    return self.null(kind, at);
+                    return self.null(at, kind, word);
                 }
-                let (text, end) = self.string(at)?;
-                Some((Text::from(self.text(text)?).0, end))
+                let text = self.string(at)?;
+                *word = Text::from(self.text(text)?).0;
+                Some(end_of(at, text))
             }
-        }
-    }
-
-    #[inline]
-    fn double(&mut self, at: usize) -> Word {
-        if self.byte(at)? == b'"' {
-            return self.named_double(at);
-        }
-        match double(self.text, at) {
-            Some((value, end)) => Some((value.to_bits(), end)),
-            None => self.null(FieldKind::Double, at),
         }
     }
 
     #[inline(never)]
-    fn named_double(&mut self, at: usize) -> Word {
-        let (name, end) = self.string(at)?;
-        let word = match name {
+    fn double(&self, at: usize, word: &mut u64) -> Option<usize> {
+        if self.byte(at)? == b'"' {
+            return self.named_double(at, word);
+        }
+        match double(self.text, at) {
+            Some((value, end)) => {
+                *word = value.to_bits();
+                Some(end)
+            }
+            None => self.null(at, FieldKind::Double, word),
+        }
+    }
+
+    #[inline(never)]
+    fn named_double(&self, at: usize, word: &mut u64) -> Option<usize> {
+        let name = self.string(at)?;
+        *word = match name {
             "NaN" => FieldKind::Double.unknown(),
             "Infinity" => f64::INFINITY.to_bits(),
             "-Infinity" => f64::NEG_INFINITY.to_bits(),
             _ => return None,
         };
-        Some((word, end))
+        Some(end_of(at, name))
     }
 
     #[inline]
-    fn integer(&self, at: usize, kind: FieldKind) -> Word {
+    fn integer(&self, at: usize, kind: FieldKind, word: &mut u64) -> Option<usize> {
+        if let [b'0', b',' | b']', ..] = self.text.as_bytes().get(at..)? {
+            *word = 0;
+            return Some(at + 1);
+        }
+        self.long_integer(at, kind, word)
+    }
+
+    #[inline(never)]
+    fn long_integer(&self, at: usize, kind: FieldKind, word: &mut u64) -> Option<usize> {
         match integer(self.text, at) {
-            Some((value, end)) => Some((value as u64, end)),
-            None if self.byte(at)? == b'"' => Some((kind.unknown(), self.skip(at, br#""NaN""#)?)),
-            None => self.null(kind, at),
+            Some((value, end)) => {
+                *word = value as u64;
+                Some(end)
+            }
+            None if self.byte(at)? == b'"' => self.constant(at, br#""NaN""#, kind.unknown(), word),
+            None => self.null(at, kind, word),
         }
     }
 
     #[inline]
-    fn char(&mut self, at: usize) -> Word {
+    fn char(&mut self, at: usize, word: &mut u64) -> Option<usize> {
         match *self.text.as_bytes().get(at..)? {
             [b'"', character @ (b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'), b'"', ..] => {
-                Some((u64::from(character), at + 3))
+                *word = character.into();
+                Some(at + 3)
             }
-            [b'"', ..] => self.rare_char(at),
-            _ => self.null(FieldKind::Char, at),
+            [b'"', ..] => self.rare_char(at, word),
+            _ => self.null(at, FieldKind::Char, word),
         }
     }
 
     #[inline(never)]
-    fn rare_char(&mut self, at: usize) -> Word {
-        if let Some(end) = self.skip(at, br#""\u0000""#) {
-            return Some((Char::NONE.0, end));
+    fn rare_char(&mut self, at: usize, word: &mut u64) -> Option<usize> {
+        if let Some(end) = self.constant(at, br#""\u0000""#, Char::NONE.0, word) {
+            return Some(end);
         }
-        let (text, end) = self.string(at)?;
-        let word = match one_char(text) {
+        let text = self.string(at)?;
+        *word = match one_char(text) {
             Some(character) => character.0,
             None => Char::from_text(self.text(text)?).0,
         };
-        Some((word, end))
+        Some(end_of(at, text))
     }
 
     #[inline(never)]
-    fn null(&self, kind: FieldKind, at: usize) -> Word {
-        Some((kind.unknown(), self.skip(at, b"null")?))
+    fn name(&mut self, at: usize, names: &'static EnumType, word: &mut u64) -> Option<usize> {
+        let kind = FieldKind::Enum(names);
+        if self.byte(at)? != b'"' {
+            return self.null(at, kind, word);
+        }
+        let name = self.string(at)?;
+        *word = match names.find(name) {
+            Some(known) => known.0,
+            None if name.is_empty() => kind.unknown(),
+            None => Enum::from_text(self.text(name)?).0,
+        };
+        Some(end_of(at, name))
+    }
+
+    #[inline(never)]
+    fn null(&self, at: usize, kind: FieldKind, word: &mut u64) -> Option<usize> {
+        self.constant(at, b"null", kind.unknown(), word)
+    }
+
+    #[inline]
+    fn constant(&self, at: usize, text: &[u8], value: u64, word: &mut u64) -> Option<usize> {
+        *word = value;
+        self.skip(at, text)
     }
 
     fn text(&mut self, text: &str) -> Option<TextId> {
@@ -215,18 +245,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads past a value that is no array and no object.
-    fn value(&mut self, at: usize) -> Option<usize> {
+    fn value(&self, at: usize) -> Option<usize> {
         match self.byte(at)? {
-            b'"' => self.string(at).map(|(_, end)| end),
+            b'"' => self.string(at).map(|text| end_of(at, text)),
             b't' => self.skip(at, b"true"),
             b'f' => self.skip(at, b"false"),
-            _ => self.double(at).map(|(_, end)| end),
+            _ => self.double(at, &mut 0),
         }
     }
 
     /// Reads a string without escapes.
     #[inline]
-    fn string(&self, at: usize) -> Option<(&'a str, usize)> {
+    fn string(&self, at: usize) -> Option<&'a str> {
         let bytes = self.text.as_bytes();
         if *bytes.get(at)? != b'"' {
             return None;
@@ -236,7 +266,7 @@ impl<'a> Reader<'a> {
         if *bytes.get(end)? != b'"' {
             return None;
         }
-        Some((self.text.get(start..end)?, end + 1))
+        self.text.get(start..end)
     }
 }
 

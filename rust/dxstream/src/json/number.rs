@@ -29,7 +29,8 @@ pub(super) fn whole(value: f64) -> Option<i64> {
 /// The double whose literal begins at `start`, and where the literal ends.
 ///
 /// Nothing where there is no JSON number or where it is beyond any double.
-#[inline]
+#[allow(clippy::inline_always, reason = "the result must not go through memory")]
+#[inline(always)]
 pub(super) fn double(text: &str, start: usize) -> Option<(f64, usize)> {
     if let Some((value, length)) = load(text, start).and_then(short_decimal) {
         return Some((value, start + length));
@@ -46,11 +47,9 @@ fn scanned_double(text: &str, start: usize) -> Option<(f64, usize)> {
 /// The integer whose literal begins at `start`, and where the literal ends.
 ///
 /// Nothing where there is no JSON number or where it is no integer that an `i64` holds.
-#[inline]
+#[allow(clippy::inline_always, reason = "the result must not go through memory")]
+#[inline(always)]
 pub(super) fn integer(text: &str, start: usize) -> Option<(i64, usize)> {
-    if let [b'0', b',' | b']', ..] = text.as_bytes().get(start..)? {
-        return Some((0, start + 1));
-    }
     match short_integer(text, start) {
         Some((value, length)) => Some((value, start + length)),
         None => scanned_integer(text, start),
@@ -79,7 +78,8 @@ fn load(text: &str, at: usize) -> Option<u64> {
 
 /// The value and the length of a number of at most seven characters with a point, without sign and
 /// exponent, that a comma or a bracket follows. No branch depends on its length.
-#[inline]
+#[allow(clippy::inline_always, reason = "the result must not go through memory")]
+#[inline(always)]
 fn short_decimal(word: u64) -> Option<(f64, usize)> {
     let others = others(word);
     let behind_point = others & others.wrapping_sub(1);
@@ -105,7 +105,8 @@ fn short_decimal(word: u64) -> Option<(f64, usize)> {
 
 /// The value and the length of an integer of at most fifteen digits, without sign, that a comma or
 /// a bracket follows.
-#[inline]
+#[allow(clippy::inline_always, reason = "the result must not go through memory")]
+#[inline(always)]
 fn short_integer(text: &str, start: usize) -> Option<(i64, usize)> {
     let word = load(text, start)?;
     let behind = others(word);
