@@ -86,8 +86,8 @@ fn short_decimal(word: u64) -> Option<(f64, usize)> {
     if behind_point == 0 {
         return None;
     }
-    let point = others.trailing_zeros() & 56;
-    let end = behind_point.trailing_zeros() & 56;
+    let point = others.trailing_zeros() & 0x38;
+    let end = behind_point.trailing_zeros() & 0x38;
     let places = (end - point) / 8 - 1;
     let is_decimal = (word >> point) as u8 == b'.'
         && ends_value((word >> end) as u8)
@@ -100,7 +100,7 @@ fn short_decimal(word: u64) -> Option<(f64, usize)> {
     let whole = (1 << point) - 1;
     let digits = (word & whole) | ((word >> 8) & !whole);
     let mantissa = eight_digits(digits << (72 - end));
-    Some((f64::from(mantissa) / POWERS[places as usize & 7], end as usize / 8))
+    Some((f64::from(mantissa) / POWERS[places as usize & 0x7], end as usize / 8))
 }
 
 /// The value and the length of an integer of at most fifteen digits, without sign, that a comma or
@@ -111,7 +111,7 @@ fn short_integer(text: &str, start: usize) -> Option<(i64, usize)> {
     let word = load(text, start)?;
     let behind = others(word);
     if behind != 0 {
-        let end = behind.trailing_zeros() & 56;
+        let end = behind.trailing_zeros() & 0x38;
         let is_integer =
             end != 0 && ends_value((word >> end) as u8) && (word as u8 != b'0' || end == 8);
         let value = eight_digits(word.unbounded_shl(64 - end));
@@ -119,7 +119,7 @@ fn short_integer(text: &str, start: usize) -> Option<(i64, usize)> {
     }
     let tail = load(text, start + 8)?;
     let behind = others(tail);
-    let end = behind.trailing_zeros() & 56;
+    let end = behind.trailing_zeros() & 0x38;
     if behind == 0 || !ends_value((tail >> end) as u8) || word as u8 == b'0' {
         return None;
     }

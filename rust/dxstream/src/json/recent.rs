@@ -64,3 +64,29 @@ fn hash(text: &[u8]) -> u64 {
     };
     (hash ^ tail).wrapping_mul(ODD) >> 32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_is_found_however_many_there_are() {
+        let (table, other) = (Interner::new(1 << 14, 1 << 20), Interner::new(8, 64));
+        let texts: Vec<String> =
+            (0..10_000).map(|n| "ABC".repeat(n % 9) + &n.to_string()).collect();
+        for text in &texts {
+            table.intern(text).unwrap();
+        }
+        other.intern(&texts[7]).unwrap();
+        let mut recent = Recent::default();
+        for _ in 0..3 {
+            for text in &texts {
+                assert_eq!(recent.find(&table, text), table.find(text));
+            }
+        }
+        assert!(recent.slots.len() > MIN_SLOTS);
+        assert_eq!(recent.find(&table, "absent"), None);
+        assert_eq!(recent.find(&other, &texts[7]), Some(0));
+        assert_eq!(recent.find(&other, &texts[8]), None);
+    }
+}
