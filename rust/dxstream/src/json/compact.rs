@@ -5,7 +5,7 @@
 //! the first byte that does not fit it gives up, and the frame is read by way of a tree.
 
 use super::general::one_char;
-use super::number::{double, integer};
+use super::number::{double, integer, unsigned};
 use super::recent::Recent;
 use super::{Batch, Channels, Schema, kind_named};
 use crate::event::{Bool, Char, Enum, EnumType, FieldKind, Text, UNKNOWN_LONG};
@@ -30,8 +30,7 @@ pub(super) fn read(
 ) -> Option<u64> {
     let mut reader = Reader { text: frame, tables, lookup };
     let at = reader.skip(0, br#"{"type":"FEED_DATA","channel":"#)?;
-    let (channel, at) = integer(frame, at)?;
-    let channel = u64::try_from(channel).ok()?;
+    let (channel, at) = unsigned(frame, at)?;
     let mut at = reader.skip(at, br#","data":["#)?;
     if !channels.is_open(channel) {
         return None;

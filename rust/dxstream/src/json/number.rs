@@ -56,6 +56,17 @@ pub(super) fn integer(text: &str, start: usize) -> Option<(i64, usize)> {
     }
 }
 
+/// The number of at most eighteen digits and nothing else that begins at `start`, and where it ends.
+pub(super) fn unsigned(text: &str, start: usize) -> Option<(u64, usize)> {
+    let (value, end) = digits(text.as_bytes(), start, 0);
+    let is_plain = match end - start {
+        1 => true,
+        2..MAX_DIGITS => text.as_bytes()[start] != b'0',
+        _ => false,
+    };
+    is_plain.then_some((value, end))
+}
+
 #[inline(never)]
 fn scanned_integer(text: &str, start: usize) -> Option<(i64, usize)> {
     let literal = Literal::scan(text.as_bytes(), start)?;
@@ -326,6 +337,11 @@ mod tests {
             "-",
             "+1",
             "01",
+            "01.5",
+            "00.5",
+            "01234567",
+            "0123456789",
+            "012345678.5",
             "-01",
             "00",
             ".5",
@@ -351,7 +367,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
 
         #[test]
         fn written_at_random(text in "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?") {

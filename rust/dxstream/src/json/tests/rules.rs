@@ -240,8 +240,10 @@ fn a_full_table_rejects_rows_with_new_symbols_only() {
 fn malformed_frames_leave_nothing() {
     let feed = Feed::default().with(EventKind::Quote, QUOTES);
     let whole = r#"{"type":"FEED_DATA","channel":1,"data":["Quote",["A",1.5,"B",2e3]]}"#;
+    let tables = Tables::new();
+    assert!(read(whole, &feed, &tables).0.is_ok());
     for end in 0..whole.len() {
-        let (frame, batch) = read(&whole[..end], &feed, &Tables::new());
+        let (frame, batch) = read(&whole[..end], &feed, &tables);
         assert!(matches!(frame, Err(FrameError::Truncated(_))), "{} {frame:?}", &whole[..end]);
         assert!(batch.is_empty());
     }
@@ -268,11 +270,13 @@ fn malformed_frames_leave_nothing() {
         (r#"{"type":"FEED_DATA","data":[]}"#.into(), FrameError::Channel),
         (r#"{"type":"FEED_DATA","channel":"1","data":[]}"#.into(), FrameError::Channel),
         (r#"{"type":"FEED_DATA","channel":-1,"data":[]}"#.into(), FrameError::Channel),
+        (whole.replace(":1,", ":1.0,"), FrameError::Channel),
+        (whole.replace(":1,", ":-0,"), FrameError::Channel),
         (r#"{"type":"FEED_DATA","channel":1}"#.into(), FrameError::Data),
         (r#"{"type":"FEED_DATA","channel":1,"data":{}}"#.into(), FrameError::Data),
         (r#"{"type":"FEED_DATA","channel":1,"data":[null]}"#.into(), FrameError::Data),
     ] {
-        let (result, batch) = read(&frame, &feed, &Tables::new());
+        let (result, batch) = read(&frame, &feed, &tables);
         let error = result.unwrap_err();
         assert_eq!(
             std::mem::discriminant(&error),
