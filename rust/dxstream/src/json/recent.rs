@@ -48,7 +48,7 @@ impl Recent {
     }
 }
 
-/// A hash that is good enough for symbols; whoever chooses texts to collide slows himself.
+/// A hash that is good enough for symbols; texts that collide cost a look into the table each.
 #[inline]
 fn hash(text: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
