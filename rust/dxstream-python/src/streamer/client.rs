@@ -306,7 +306,9 @@ fn entries(
     }
     symbols
         .into_iter()
-        .map(|symbol| Ok(Entry { symbol: wire_symbol(py, kind, symbol)?, source: source.map(str::to_owned) }))
+        .map(|symbol| {
+            Ok(Entry { symbol: wire_symbol(py, kind, symbol)?, source: source.map(str::to_owned) })
+        })
         .collect()
 }
 
