@@ -355,11 +355,16 @@ impl Asset {
         let first = period.start_of(from.min(self.top.ms()));
         let mut bars = if period.is_whole_minutes() {
             let known = self.minutes.iter().copied().skip_while(|minute| minute.start < first);
-            let minutes = self.past.minutes(first).chain(known);
-            let parts = minutes.map(|minute| {
+            let known = known.map(|minute| {
                 (minute.start, if regular_only { minute.regular } else { minute.all })
             });
-            aggregate(period, parts)
+            match period {
+                Period::Time(_) => {
+                    let past = self.past.minutes(first).map(|minute| (minute.start, minute.all));
+                    aggregate(period, past.chain(known))
+                }
+                _ => aggregate(period, self.past.days(first).chain(known)),
+            }
         } else {
             let whole_since = match self.sales.front() {
                 Some(sale) if self.sales.len() == SALES => sale.ms() + 1,

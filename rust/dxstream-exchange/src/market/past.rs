@@ -1,5 +1,7 @@
 //! The time before the simulation: a price path that is drawn backwards, day by day.
 
+use std::sync::OnceLock;
+
 use super::calendar::{DAY_MS, weekday};
 use super::candle::{Bar, Minute};
 use super::instrument::Instrument;
@@ -38,6 +40,8 @@ pub(super) struct Past {
     days: Vec<Day>,
     seed: u64,
     instrument: &'static Instrument,
+    /// The bar of each of the days, from when somebody asks for days.
+    bars: OnceLock<Vec<Bar>>,
 }
 
 impl Past {
@@ -64,7 +68,7 @@ impl Past {
             price = open * libm::exp(-deviation * NIGHT_VARIANCE.sqrt() * random.normal());
         }
         days.reverse();
-        Self { days, seed, instrument }
+        Self { days, seed, instrument, bars: OnceLock::new() }
     }
 
     /// The minutes from the one that holds `from_time` on (ms since 1970 UTC), in order.
@@ -78,14 +82,26 @@ impl Past {
             .skip_while(move |minute| minute.start < from_minute)
     }
 
+    /// The days from `from_time` on (ms since 1970 UTC), in order: their start and bar.
+    pub(super) fn days(&self, from_time: i64) -> impl Iterator<Item = (i64, Bar)> + '_ {
+        let bars = self.bars.get_or_init(|| self.days.iter().map(|day| self.bar(day)).collect());
+        let first = self.days.partition_point(|day| day.number * DAY_MS < from_time);
+        let days = self.days[first..].iter().zip(&bars[first..]);
+        days.map(|(day, bar)| (day.number * DAY_MS, *bar))
+    }
+
     /// The trading day before a day, if the past reaches it: the day and its bar.
     pub(super) fn day_before(&self, day: i64) -> Option<(i64, Bar)> {
         let found = self.days.iter().rev().find(|known| known.number < day)?;
+        Some((found.number, self.bar(found)))
+    }
+
+    fn bar(&self, day: &Day) -> Bar {
         let mut bar = Bar::default();
-        for minute in self.minutes_of(found) {
+        for minute in self.minutes_of(day) {
             bar.append(&minute.all);
         }
-        Some((found.number, bar))
+        bar
     }
 
     /// Highest and lowest price at the ends of its days, in cents.
@@ -171,5 +187,18 @@ mod tests {
         assert_eq!(late, all[all.len() - late.len()..]);
         assert!(late[0].start >= from);
         assert_eq!(past.minutes(END).count(), 0);
+    }
+
+    #[test]
+    fn days_are_their_minutes() {
+        let past = Past::new(Instrument::find("SPY").unwrap(), 3, END);
+        for (start, bar) in past.days(END - 4 * DAY_MS) {
+            let mut whole = Bar::default();
+            for minute in past.minutes(start).take_while(|minute| minute.start < start + DAY_MS) {
+                whole.append(&minute.all);
+            }
+            assert_eq!(bar, whole);
+        }
+        assert_eq!(past.days(END - 7 * DAY_MS).count(), 5);
     }
 }

@@ -2,6 +2,7 @@ use std::fs;
 use std::io::Write;
 
 use dxstream::event::{Direction, Order, Profile, Quote, Summary, Trade};
+use proptest::prelude::*;
 
 use super::*;
 use crate::source::{Due, EventSource, Row};
@@ -286,4 +287,32 @@ fn malformed_lines_are_named() {
     assert!(problem(scratch.file(quote, "no zip")).starts_with("/a_20260116_quote.zip: "));
     assert!(problem(scratch.0.join("absent.csv")).starts_with("/absent.csv: "));
     assert_eq!(problem(scratch.file("a.txt", "")), "/a.txt: the name is that of no known tape");
+}
+
+proptest! {
+    #[test]
+    fn no_line_breaks_a_reader(
+        line in "[A-Z]{0,2}[0-9,.\"{}:+-]{0,40}|.{0,40}",
+        values in proptest::collection::vec("[0-9a-zA-Z.+:\"-]{0,20}|.{0,5}", 15),
+    ) {
+        let tables = Tables::new();
+        let mut tape = Tape::default();
+        let _ = decoded::line(line.as_bytes(), &mut tape, &tables);
+        for name in ["a_20260116_quote.zip", "a_20260116_trade.zip"] {
+            let name = ticks::Name::parse(name).unwrap();
+            let mut reader = ticks::Reader::new(&name, &mut tape, &tables).unwrap();
+            let _ = reader.line(line.as_bytes());
+            let _ = reader.line(line.as_bytes());
+        }
+        let mut reader = text::Reader::new(&mut tape, &tables);
+        let _ = reader.line(line.as_bytes());
+        let header = b"#=Trade,EventSymbol,EventTime,Time,TimeNanoPart,Sequence,ExchangeCode,TradeId,\
+            Price,Change,Size,DayId,DayVolume,DayTurnover,TickDirection,ExtendedTradingHours";
+        reader.line(header).unwrap();
+        let _ = reader.line(format!("Trade,{}", values.join(",")).as_bytes());
+        let mut player = TapePlayer::new(tape, Speed::REAL);
+        while let Due::At(time) = player.due() {
+            player.advance(time, 1, &mut |_| {});
+        }
+    }
 }

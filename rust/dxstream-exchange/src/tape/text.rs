@@ -191,10 +191,11 @@ fn time(text: &str) -> Option<i64> {
     };
     let offset = match zone.as_bytes() {
         [] | [b'Z'] => 0,
-        [sign, ..] => {
+        [sign @ (b'+' | b'-'), ..] => {
             let seconds = clock_seconds(&zone[1..].replace(':', ""), 4)?;
             if *sign == b'-' { -seconds } else { seconds }
         }
+        _ => return None,
     };
     Some(day * DAY_MS + (whole_seconds - offset) * 1000 + ms)
 }
@@ -221,8 +222,14 @@ mod tests {
         assert_eq!(time("20221114-131712Z"), Some(1_668_431_832_000));
         assert_eq!(time("1668431832000"), Some(1_668_431_832_000));
         assert_eq!(time("0"), Some(0));
-        for text in ["20221314-161713", "20221114-161", "20221114-251713", "x", "20221114-161713.x"]
-        {
+        for text in [
+            "20221314-161713",
+            "20221114-161",
+            "20221114-251713",
+            "x",
+            "20221114-161713.x",
+            "20221114-161713Z0300",
+        ] {
             assert_eq!(time(text), None, "{text}");
         }
     }
