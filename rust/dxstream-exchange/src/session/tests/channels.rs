@@ -27,7 +27,7 @@ fn channels_are_odd_and_open_once() {
         )
     };
     let even = (0, "Protocol violation with an even channel usage.".to_owned());
-    assert_eq!(errors(&talk.ask(&request(2))), [even.clone()]);
+    assert_eq!(errors(&talk.ask(&request(2))), std::slice::from_ref(&even));
     assert_eq!(errors(&talk.ask(&request(0))), [even]);
     assert_eq!(errors(&talk.ask(&request(1))).len(), 1);
     assert!(talk.ask(&request(3))[0].contains("CHANNEL_OPENED"));
@@ -108,7 +108,7 @@ fn the_server_bounds_the_aggregation_period() {
     let aggregation = Aggregation {
         min: Duration::from_millis(100),
         default: Duration::from_secs(1),
-        max: Duration::from_secs(60),
+        max: Duration::from_mins(1),
     };
     let mut talk = Talk::opened(Rules { aggregation, ..Rules::default() }, "AUTO", 0.0, FIELDS);
     for (wish, granted) in [("0", "0.1"), ("3600", "60"), ("2.5", "2.5"), ("\"NaN\"", "1")] {
