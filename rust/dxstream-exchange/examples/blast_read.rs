@@ -79,8 +79,8 @@ fn connect(port: u16) -> Result<TcpStream, Box<dyn Error>> {
         response.push(byte[0]);
     }
     for text in HELLO {
-        // A masking key of zero leaves the payload as it is.
-        let mut frame = vec![0x81, 0x80 | 126];
+        // A masked text frame with a 16-bit length; a masking key of zero leaves the payload as it is.
+        let mut frame = vec![0x81, 0xfe];
         frame.extend_from_slice(&(text.len() as u16).to_be_bytes());
         frame.extend_from_slice(&[0; 4]);
         frame.extend_from_slice(text.as_bytes());

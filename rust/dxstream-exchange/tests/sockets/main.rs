@@ -1,0 +1,6 @@
+//! The exchange as its clients see it: real sockets, real time, deadlines in place of sleeps.
+
+mod blasts;
+mod client;
+mod protocol;
+mod sources;
