@@ -180,6 +180,13 @@ class TestRows:
         )
         assert rows[0].attachment is rows[1].attachment
 
+    def test_ids_of_other_tables_are_an_error(self) -> None:
+        fields = {"event_symbol": "X", "order_side": "BOTH", "source": "a source"}
+        rows = _Rows([_dxstream._event(Order, fields)])
+        for _ in range(100):
+            with pytest.raises(RuntimeError, match="the connection's tables have no text 0"):
+                rows.orphan(0)
+
     def test_only_events_have_rows(self) -> None:
         with pytest.raises(TypeError, match="is not an event type"):
             _Rows(["AAPL"])  # type: ignore[list-item]

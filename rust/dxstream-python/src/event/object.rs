@@ -124,7 +124,8 @@ impl<'py> Draft<'py> {
     /// # Errors
     /// `MemoryError`.
     pub(super) fn new(py: Python<'py>, class: &'static Class) -> PyResult<Self> {
-        let draft = Self::allocate(py, class)?;
+        // SAFETY: all words are written below, where nothing can fail.
+        let draft = unsafe { Self::allocate(py, class)? };
         for (at, field) in class.fields().iter().enumerate() {
             // SAFETY: the place is inside of the event, and no kind's unknown word is a pointer.
             unsafe { *words(draft.object.as_ptr()).add(at) = field.kind.unknown() };
@@ -132,11 +133,14 @@ impl<'py> Draft<'py> {
         Ok(draft)
     }
 
-    /// The words are not written yet.
+    /// An event whose words are not written yet.
+    ///
+    /// # Safety
+    /// The caller must write the words before the draft is dropped or read.
     #[inline]
-    fn allocate(py: Python<'py>, class: &'static Class) -> PyResult<Self> {
-        // SAFETY: the class is a heap type without item size and without GC; the object it gives
-        // has no words that `dealloc` could misread, as each caller writes them before it can fail.
+    unsafe fn allocate(py: Python<'py>, class: &'static Class) -> PyResult<Self> {
+        // SAFETY: the class is a heap type without items and without garbage collection, whose
+        // instances are of its basic size; a new reference comes back, or null.
         let object = unsafe {
             let object = ffi::PyObject_New::<ffi::PyObject>(class.as_type_ptr());
             Bound::from_owned_ptr_or_err(py, object)?
@@ -205,14 +209,16 @@ impl<'py> Draft<'py> {
         let fields = class.fields();
         let row = &row[..fields.len()];
         let Pointers { plain, marked } = class.pointers;
-        let draft = Self::allocate(py, class)?;
-        // SAFETY: the event has as many words as its class has fields, and nobody else has seen it.
-        let words = unsafe {
+        // SAFETY: the event has as many words as its class has fields, all of them are written here,
+        // and nobody else has seen it.
+        let (draft, words) = unsafe {
+            let draft = Self::allocate(py, class)?;
             let words = words(draft.object.as_ptr());
             ptr::copy_nonoverlapping(row.as_ptr(), words, row.len());
-            std::slice::from_raw_parts_mut(words, row.len())
+            (draft, std::slice::from_raw_parts_mut(words, row.len()))
         };
-        // Until each text is found, `dealloc` must not see its id where it expects a pointer.
+        // Until each text is found, `dealloc` must not see its id where it expects a pointer. The words
+        // of characters and enums keep the ids of texts alike.
         for at in places(plain | marked) {
             if plain & 1 << at != 0 || Char(row[at]).text().is_some() {
                 words[at] = 0;

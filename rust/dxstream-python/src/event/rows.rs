@@ -71,6 +71,12 @@ impl Rows {
         new_event(py, *kind, row, &self.strings)
     }
 
+    /// Fails to make the event of a row, as it looks for its texts in tables that have none.
+    fn orphan<'py>(&self, py: Python<'py>, at: usize) -> PyResult<Bound<'py, PyAny>> {
+        let (kind, row) = self.rows.get(at).ok_or_else(|| PyIndexError::new_err("no such row"))?;
+        new_event(py, *kind, row, &Strings::new(Arc::new(Tables::new())))
+    }
+
     /// Makes the event of each row `times` times and drops it.
     fn churn(&self, py: Python<'_>, times: usize) -> PyResult<()> {
         for _ in 0..times {
