@@ -2,7 +2,7 @@
 //!
 //! A record is a row of 64-bit words, one per field in declaration order; word 0 is the symbol.
 //! The same row goes through the reader, the store, the queues and into Python, so that a field is
-//! declared once, in [`types`], and is known by its [`Field`] everywhere else.
+//! declared once, in `types`, and is known by its [`Field`] everywhere else.
 
 mod declare;
 mod enums;
@@ -34,7 +34,7 @@ pub const EVENT_TIME_WORD: usize = 1;
 
 /// A typed view of one event type's row.
 ///
-/// Implemented by the declarations in [`types`] for every event type.
+/// Implemented by the declarations in `types` for every event type.
 pub trait Record: Copy + Sized {
     /// The event type that the record belongs to.
     const KIND: EventKind;
