@@ -23,8 +23,9 @@ from dxstream.errors import (
     StreamerClosedError,
     SubscriptionError,
 )
-from dxstream.listener import Listener, ListenerStats
-from dxstream.streamer import DXLinkStreamer, StreamerStats
+from dxstream.listener import Listener
+from dxstream.stats import ListenerStats, StreamerStats
+from dxstream.streamer import DXLinkStreamer
 
 __all__ = [
     "AuthenticationError",

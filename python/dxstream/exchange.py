@@ -4,7 +4,7 @@ It is for demonstrations, tests and benchmarks; real DXLink clients accept it.
 """
 
 import time
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
@@ -95,7 +95,7 @@ class Rules:
     start
         When the source begins: "at once", "on subscription" or "on play".
     lossless
-        Whether the source waits for clients that read slowly, so that every client gets every event.
+        Whether the source waits for clients that read slowly, so that each gets every event.
     strict_fields
         Whether to serve only the field names of the specification.
     max_subscriptions
@@ -144,7 +144,6 @@ class ExchangeStats:
     frames: int
     errors: int
     slow_clients: int
-    _: KW_ONLY
     events: dict[str, int]
 
 
@@ -181,10 +180,10 @@ class Exchange:
 
     def __init__(
         self,
-        source: Market | Blast | None = Market(),  # noqa: B008 - frozen
+        source: Market | Blast | None = Market(),
         *,
         port: int = 0,
-        rules: Rules = Rules(),  # noqa: B008 - frozen
+        rules: Rules = Rules(),
     ) -> None:
         self._native = _dxstream.Exchange(
             port,
@@ -277,4 +276,3 @@ class Exchange:
     def __repr__(self) -> str:
         """Show where clients connect to."""
         return f"<Exchange at {self.url}>"
-

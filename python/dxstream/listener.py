@@ -3,46 +3,23 @@
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
 
 from dxstream._dxstream import Queue, Wake
 from dxstream.dxfeed import Event
 from dxstream.errors import SlowConsumerWarning, StreamerClosedError
+from dxstream.stats import ListenerStats
 from dxstream.waiting import Procedure, Wait, checkpoint, run, run_blocking
 
-__all__ = ["Listener", "ListenerStats"]
+__all__ = ["Listener", "take"]
 
 E = TypeVar("E", bound=Event)
 
-_EVENTS_PER_CHECKPOINT = 512
+# After so many events, drops are looked at and the other tasks of the event loop get their turn.
+_EVENTS_PER_CHECK = 512
 _SECONDS_PER_WARNING = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerStats:
-    """What became of a listener's events; ``received`` is the sum of the others.
-
-    Attributes
-    ----------
-    received
-        Events of the listener's type that came since it began.
-    delivered
-        Events that the program took.
-    pending
-        Events that wait.
-    dropped
-        Events that were dropped, oldest first, because the buffer was full.
-    filtered
-        Events of symbols that the listener did not ask for.
-    """
-
-    received: int
-    delivered: int
-    pending: int
-    dropped: int
-    filtered: int
+_CLOSED = "the listener is closed"
 
 
 def take(queue: Queue[E], wake: Wake) -> Procedure[E]:
@@ -60,8 +37,8 @@ def take(queue: Queue[E], wake: Wake) -> Procedure[E]:
 class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
     """The events of one type, in the order of arrival: ``async for`` or ``for``.
 
-    Every listener gets every event. Iteration ends when the streamer is closed, and raises what ended
-    the stream otherwise. One task or thread iterates at a time; cancelling it loses no event.
+    Every listener gets every event. Iteration ends when the streamer is closed, and raises what
+    ended the stream otherwise. One task or thread iterates at a time; cancelling it loses no event.
     """
 
     def __init__(self, queue: Queue[E], name: str, forget: Callable[["Listener[E]"], None]) -> None:
@@ -71,7 +48,7 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
         self._wake = Wake()
         self._closed = False
         self._waiting = False
-        self._since_checkpoint = 0
+        self._until_check = 0
         self._warned_drops = 0
         self._warned_at = float("-inf")
 
@@ -100,18 +77,25 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
             raise RuntimeError(msg)
         self._waiting = True
         try:
-            self._warn_of_drops()
             step = take(self._queue, self._wake)
             wait = next(step)
             while not self._closed:
                 wait = step.send((yield wait))
-            msg = "the listener is closed"
-            raise StreamerClosedError(msg)
+            raise StreamerClosedError(_CLOSED)
         except StopIteration as stop:
             event: E = stop.value
             return event
         finally:
             self._waiting = False
+
+    def _ready(self) -> E | None:
+        if self._closed:
+            raise StreamerClosedError(_CLOSED)
+        if self._until_check == 0:
+            self._until_check = _EVENTS_PER_CHECK
+            self._warn_of_drops()
+        self._until_check -= 1
+        return self._queue.next()
 
     def _warn_of_drops(self) -> None:
         dropped = self.stats().dropped
@@ -126,29 +110,17 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
                 stacklevel=4,
             )
 
-    def _ready(self) -> E | None:
-        if self._closed:
-            msg = "the listener is closed"
-            raise StreamerClosedError(msg)
-        return self._queue.next()
-
     def __aiter__(self) -> "Listener[E]":
         return self
 
     async def __anext__(self) -> E:
-        self._since_checkpoint += 1
-        if self._since_checkpoint >= _EVENTS_PER_CHECKPOINT:
-            self._since_checkpoint = 0
-            self._warn_of_drops()
+        if self._until_check == 0:
             await checkpoint()
         try:
             event = self._ready()
-            if event is None:
-                self._since_checkpoint = 0
-                event = await run(self._next())
+            return await run(self._next()) if event is None else event
         except StreamerClosedError:
             raise StopAsyncIteration from None
-        return event
 
     def __iter__(self) -> "Listener[E]":
         return self

@@ -1,27 +1,22 @@
 """The streamer: one connection, its subscriptions and its listeners."""
 
-import atexit
-import threading
 import time
-import warnings
 import weakref
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dxstream import _dxstream
 from dxstream._dxstream import Client, Queue, Wake
+from dxstream.arguments import milliseconds, symbol_list
+from dxstream.connection import Connection
 from dxstream.dxfeed import Candle, Event
-from dxstream.endpoint import Endpoint, SessionLike, resolve, resolve_blocking
-from dxstream.errors import StreamerClosedError
-from dxstream.exchange import Exchange
+from dxstream.endpoint import SessionLike
 from dxstream.listener import Listener, take
-from dxstream.waiting import Call, Procedure, Wait, done, run, run_blocking
+from dxstream.stats import StreamerStats
+from dxstream.waiting import Call, Procedure, Wait, done
 
-__all__ = ["DEFAULT_BUFFER", "DXLinkStreamer", "StreamerStats"]
+__all__ = ["DEFAULT_BUFFER", "DXLinkStreamer"]
 
 E = TypeVar("E", bound=Event)
 
@@ -31,73 +26,24 @@ DEFAULT_BUFFER = 1 << 20
 BACKLOG = 1 << 17
 """Most events of a type that wait from `subscribe` until the first listener takes them over."""
 
-_CLOSE_SECONDS = 3.0
-# Milliseconds of 1973: an earlier from_time was most likely given in seconds.
-_EARLIEST_FROM_TIME = 100_000_000_000
 
-_open: "weakref.WeakSet[DXLinkStreamer]" = weakref.WeakSet()
-
-
-@dataclass(frozen=True, slots=True)
-class StreamerStats:
-    """What a streamer has counted since it was connected.
-
-    Attributes
-    ----------
-    state
-        "new", "connecting", "connected", "closed" or "failed".
-    messages
-        Text frames received.
-    bytes
-        Bytes of text frames received.
-    events
-        Events read, marker rows of snapshots included.
-    malformed_frames
-        Frames that were no DXLink message; they were skipped.
-    rejected_rows
-        Rows that could not be read; they were skipped.
-    rejected_blocks
-        Blocks of an unknown event type, channel or field list; they were skipped.
-    split_transactions
-        Snapshots and transactions that were too long to be handed on whole.
-    server_errors
-        ERROR messages of the server.
-    complaints
-        The last of these, oldest first, in words.
-    subscriptions
-        Symbols wanted, over all event types.
-    """
-
-    state: str
-    messages: int
-    bytes: int
-    events: int
-    malformed_frames: int
-    rejected_rows: int
-    rejected_blocks: int
-    split_transactions: int
-    server_errors: int
-    complaints: tuple[str, ...]
-    subscriptions: int
-
-
-class _Inbox:
-    """What came of an event type since it was subscribed, until the first listener takes over."""
+class _Inbox(Generic[E]):
+    """What came of an event type for `get_event`, and for the first listener."""
 
     __slots__ = ("queue", "taken_over", "used")
 
-    def __init__(self, queue: "Queue[Any]") -> None:
+    def __init__(self, queue: Queue[E] | None = None) -> None:
         self.queue = queue
         self.used = False
-        self.taken_over = False
+        self.taken_over = queue is None
 
 
-class DXLinkStreamer:
+class DXLinkStreamer(Connection):
     """Market data from a DXLink server, as typed events.
 
-    Use it as a context manager, asynchronous or not. What a method does, it does when it is called; what
-    it returns can be awaited, or waited for with ``.result()``, or left alone. All methods may be called
-    from any thread and any event loop; none needs an event loop to be running.
+    Use it as a context manager, asynchronous or not. What a method does, it does when it is called;
+    what it returns can be awaited, or waited for with ``.result()``, or left alone. All methods may
+    be called from any thread and any event loop; none needs an event loop to be running.
 
     Parameters
     ----------
@@ -129,15 +75,10 @@ class DXLinkStreamer:
         connect_timeout: float = 10.0,
         keepalive_timeout: float = 60.0,
     ) -> None:
-        self.session = session
-        self._connect_timeout = connect_timeout
-        self._keepalive_timeout = keepalive_timeout
-        self._lock = threading.RLock()
-        self._client: Client | None = None
-        self._exchange: Exchange | None = None
-        self._entered = False
-        self._closed = False
-        self._inboxes: dict[str, _Inbox] = {}
+        super().__init__(
+            session, connect_timeout=connect_timeout, keepalive_timeout=keepalive_timeout
+        )
+        self._inboxes: dict[str, _Inbox[Any]] = {}
         self._subscribed: dict[str, set[str]] = {}
         self._listeners: weakref.WeakSet[Listener[Any]] = weakref.WeakSet()
 
@@ -145,157 +86,6 @@ class DXLinkStreamer:
         """Show the state and what is subscribed; never a token."""
         types = ", ".join(f"{len(of)} {name}" for name, of in self._subscribed.items() if of)
         return f"<DXLinkStreamer {self.state}: {types or 'nothing'} subscribed>"
-
-    # --- connecting and closing
-
-    @property
-    def state(self) -> str:
-        """Where the connection stands: "new", "connecting", "connected", "closed" or "failed"."""
-        if self._client is None:
-            return "closed" if self._closed else "connecting" if self._entered else "new"
-        return self._client.state
-
-    def _enter(self) -> None:
-        with self._lock:
-            if self._closed:
-                msg = "the streamer was closed; make a new one to connect again"
-                raise StreamerClosedError(msg)
-            if self._entered:
-                msg = "the streamer is connected already; one `with` is enough"
-                raise RuntimeError(msg)
-            self._entered = True
-
-    def _connect(self, endpoint: Endpoint) -> Procedure[None]:
-        client: Client | None = None
-        try:
-            if endpoint.url.startswith("sim:"):
-                self._exchange = Exchange.from_url(endpoint.url)
-                endpoint = Endpoint(self._exchange.url)
-            client = Client(
-                endpoint.url,
-                endpoint.token,
-                ca_pem=endpoint.ca_pem(),
-                connect_timeout=self._connect_timeout,
-                keepalive_timeout=self._keepalive_timeout,
-            )
-            wake = Wake()
-            while True:
-                client.watch_state(wake)
-                if client.state != "connecting":
-                    break
-                yield Wait(wake)
-                wake.clear()
-            if (error := client.error()) is not None:
-                raise error
-        except BaseException:
-            if client is not None:
-                client.close()
-            raise
-        with self._lock:
-            self._client = client
-        _open.add(self)
-
-    def _disconnect(self) -> Procedure[None]:
-        with self._lock:
-            client, exchange = self._client, self._exchange
-            self._closed = True
-        try:
-            if client is not None:
-                client.close()
-                deadline = time.monotonic() + _CLOSE_SECONDS
-                wake = Wake()
-                while True:
-                    client.watch_state(wake)
-                    if client.state in ("closed", "failed"):
-                        break
-                    if not (yield Wait(wake, deadline)):
-                        break
-                    wake.clear()
-        finally:
-            _open.discard(self)
-            if exchange is not None:
-                exchange.stop()
-
-    def _give_up(self) -> None:
-        with self._lock:
-            self._closed = True
-            if self._exchange is not None:
-                self._exchange.stop()
-
-    def __enter__(self) -> Self:
-        self._enter()
-        try:
-            run_blocking(self._connect(resolve_blocking(self.session)))
-        except BaseException:
-            self._give_up()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        run_blocking(self._disconnect())
-
-    async def __aenter__(self) -> Self:
-        self._enter()
-        try:
-            await run(self._connect(await resolve(self.session)))
-        except BaseException:
-            self._give_up()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await run(self._disconnect())
-
-    @asynccontextmanager
-    async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
-        """Open and close the streamer, for a blocking portal of anyio."""
-        async with self:
-            yield self
-
-    def close(self) -> Call[None]:
-        """Close the connection; listeners end once they have given what they hold.
-
-        It may be called more than once. The streamer cannot be opened again.
-        """
-        with self._lock:
-            self._closed = True
-            if self._client is not None:
-                self._client.close()
-        return Call(self._disconnect)
-
-    def __del__(self) -> None:
-        client = getattr(self, "_client", None)
-        if client is not None and client.state in ("connecting", "connected"):
-            client.close()
-            if not self._closed:
-                warnings.warn(
-                    f"{self!r} was never closed; use `with` or close()",
-                    ResourceWarning,
-                    source=self,
-                    stacklevel=1,
-                )
-
-    def _connected(self) -> Client:
-        client = self._client
-        if self._closed:
-            msg = "the streamer is closed; make a new one to connect again"
-            raise StreamerClosedError(msg)
-        if client is None:
-            msg = "the streamer is not connected yet; use it in `async with` or `with`"
-            raise StreamerClosedError(msg)
-        if client.state == "failed" and (error := client.error()) is not None:
-            raise error
-        return client
 
     # --- subscriptions
 
@@ -338,17 +128,20 @@ class DXLinkStreamer:
         """
         with self._lock:
             client = self._connected()
-            start = None if from_time is None else _milliseconds("from_time", from_time)
+            start = None if from_time is None else milliseconds("from_time", from_time)
+            name = _name(event_type)
+            inbox = self._inboxes.get(name)
+            if inbox is None:
+                # Before the server is asked, so that the first event finds it.
+                inbox = _Inbox(client.listen(event_type, capacity=BACKLOG))
             told = client.subscribe(
                 event_type,
-                _symbol_list(symbols),
+                symbol_list(symbols),
                 from_time=start,
                 source=source,
                 refresh_interval=refresh_interval,
             )
-            name = event_type.__name__
-            if name not in self._inboxes:
-                self._inboxes[name] = _Inbox(client.listen(event_type, capacity=BACKLOG))
+            self._inboxes[name] = inbox
             self._subscribed.setdefault(name, set()).update(told)
         return done(None)
 
@@ -370,8 +163,8 @@ class DXLinkStreamer:
         """
         with self._lock:
             client = self._connected()
-            told = client.unsubscribe(event_type, _symbol_list(symbols), source=source)
-            self._subscribed.get(event_type.__name__, set()).difference_update(told)
+            told = client.unsubscribe(event_type, symbol_list(symbols), source=source)
+            self._subscribed.get(_name(event_type), set()).difference_update(told)
         return done(None)
 
     def unsubscribe_all(self, event_type: type[Event]) -> Call[None]:
@@ -386,7 +179,7 @@ class DXLinkStreamer:
         """
         with self._lock:
             self._connected().unsubscribe_all(event_type)
-            self._subscribed.pop(event_type.__name__, None)
+            self._subscribed.pop(_name(event_type), None)
         return done(None)
 
     def subscribe_candle(
@@ -406,8 +199,8 @@ class DXLinkStreamer:
         interval
             Length of a bar: a number and one of s, m, h, d, w, mo and the like, as in ``"5m"``.
         start_time
-            Start of the history, ms since 1970 UTC or a datetime. Without it, only the bar of now and
-            those to come.
+            Start of the history, ms since 1970 UTC or a datetime. Without it, only the bar of now
+            and those to come.
         extended_trading_hours
             Whether trades outside of regular trading hours count.
         refresh_interval
@@ -422,7 +215,7 @@ class DXLinkStreamer:
         """
         candles = [
             _dxstream.candle_symbol(symbol, interval, extended_trading_hours)
-            for symbol in _symbol_list(symbols)
+            for symbol in symbol_list(symbols)
         ]
         return self.subscribe(Candle, candles, refresh_interval, from_time=start_time)
 
@@ -446,7 +239,7 @@ class DXLinkStreamer:
             if interval is not None:
                 candles = [_dxstream.candle_symbol(ticker, interval, extended_trading_hours)]
             else:
-                known = self._subscribed.get(Candle.__name__, set())
+                known = self._subscribed.get(_name(Candle), set())
                 candles = [candle for candle in known if _dxstream.candle_base(candle) == ticker]
             return self.unsubscribe(Candle, candles) if candles else done(None)
 
@@ -471,8 +264,8 @@ class DXLinkStreamer:
         symbols
             Only events of these symbols.
         buffer
-            Most events that wait for the program; beyond, the oldest are dropped, counted, and warned
-            of with :class:`~dxstream.SlowConsumerWarning`.
+            Most events that wait for the program; beyond, the oldest are dropped, counted, and
+            warned of with :class:`~dxstream.SlowConsumerWarning`.
 
         Raises
         ------
@@ -484,32 +277,27 @@ class DXLinkStreamer:
         if buffer < 1:
             msg = "buffer must be at least 1"
             raise ValueError(msg)
-        names = None if symbols is None else _symbol_list(symbols)
+        names = None if symbols is None else symbol_list(symbols)
         with self._lock:
             client = self._connected()
-            queue: Queue[E]
-            inbox = self._inboxes.get(getattr(event_type, "__name__", ""))
-            if inbox is not None and not inbox.taken_over:
+            inbox = self._inboxes.setdefault(_name(event_type), _Inbox())
+            if inbox.queue is None or inbox.taken_over:
+                queue = client.listen(event_type, names, capacity=buffer)
+            else:
                 queue = client.fork(inbox.queue, names, capacity=buffer)
                 inbox.taken_over = True
                 if not inbox.used:
-                    inbox.queue = client.listen(event_type, capacity=1)
-            else:
-                queue = client.listen(event_type, names, capacity=buffer)
-            listener = Listener(queue, event_type.__name__, self._listeners.discard)
+                    inbox.queue = None
+            listener = Listener(queue, _name(event_type), self._listeners.discard)
             self._listeners.add(listener)
             return listener
 
     def _inbox(self, event_type: type[E]) -> "Queue[E]":
         with self._lock:
             client = self._connected()
-            name = getattr(event_type, "__name__", "")
-            inbox = self._inboxes.get(name)
-            if inbox is None or (inbox.taken_over and not inbox.used):
-                taken_over = inbox is not None
-                inbox = _Inbox(client.listen(event_type, capacity=DEFAULT_BUFFER))
-                inbox.taken_over = taken_over
-                self._inboxes[name] = inbox
+            inbox: _Inbox[E] = self._inboxes.setdefault(_name(event_type), _Inbox())
+            if inbox.queue is None:
+                inbox.queue = client.listen(event_type, capacity=DEFAULT_BUFFER)
             elif not inbox.used:
                 inbox.queue.set_capacity(DEFAULT_BUFFER)
             inbox.used = True
@@ -518,8 +306,8 @@ class DXLinkStreamer:
     def get_event(self, event_type: type[E]) -> Call[E]:
         """Get the next event of a type, waiting for it where none has come.
 
-        Events that came since :meth:`subscribe` and that no other `get_event` took come first. A call
-        that is cancelled or runs out of time takes no event.
+        Events that came since :meth:`subscribe` and that no other `get_event` took come first. A
+        call that is cancelled or runs out of time takes no event.
 
         Raises
         ------
@@ -594,7 +382,7 @@ class DXLinkStreamer:
         StreamerClosedError
             If the streamer is not connected, or is closed meanwhile.
         """
-        asked = _symbol_list(symbols)
+        asked = symbol_list(symbols)
         if not timeout >= 0:
             msg = "timeout must be seconds, 0 or more"
             raise ValueError(msg)
@@ -617,7 +405,7 @@ class DXLinkStreamer:
         deadline = time.monotonic() + timeout
         wire = dict(zip(asked, client.wire_symbols(event_type, asked), strict=True))
         with self._lock:
-            known = self._subscribed.get(event_type.__name__, set())
+            known = self._subscribed.get(_name(event_type), set())
             new = [symbol for symbol in wire.values() if symbol not in known]
             if new:
                 self.subscribe(event_type, new)
@@ -659,6 +447,11 @@ class DXLinkStreamer:
         )
 
 
+def _name(event_type: type[Event]) -> str:
+    # What is no class is refused, with a clear word, where the name is used next.
+    return getattr(event_type, "__name__", "")
+
+
 _COUNTERS = (
     "messages",
     "bytes",
@@ -669,37 +462,3 @@ _COUNTERS = (
     "split_transactions",
     "server_errors",
 )
-
-
-def _symbol_list(symbols: str | Iterable[str]) -> list[str]:
-    listed = [symbols] if isinstance(symbols, str) else list(symbols)
-    for symbol in listed:
-        if not isinstance(symbol, str):
-            msg = f"a symbol must be a string, not {type(symbol).__name__}"
-            raise TypeError(msg)
-    if not listed:
-        msg = "no symbol is given; name at least one"
-        raise ValueError(msg)
-    return listed
-
-
-def _milliseconds(name: str, time_of: int | datetime) -> int:
-    if isinstance(time_of, datetime):
-        # A datetime without a zone is local time, as everywhere in Python.
-        return round(time_of.timestamp() * 1000)
-    if 0 < time_of < _EARLIEST_FROM_TIME:
-        msg = f"{name} must be milliseconds since 1970; {time_of} looks like seconds"
-        raise ValueError(msg)
-    if time_of < 0:
-        msg = f"{name} must not be before 1970"
-        raise ValueError(msg)
-    return time_of
-
-
-def _close_all() -> None:
-    for streamer in list(_open):
-        streamer.close()
-    _dxstream.shut_down(_CLOSE_SECONDS)
-
-
-atexit.register(_close_all)

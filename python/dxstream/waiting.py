@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
+from math import inf
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
@@ -30,8 +31,8 @@ class Wait:
 Procedure: TypeAlias = Generator[Wait, bool, T]
 
 
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+def _left(deadline: float | None) -> float:
+    return inf if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def _in_trio() -> bool:
@@ -41,9 +42,9 @@ def _in_trio() -> bool:
 
 async def _rings(wait: Wait) -> bool:
     if _in_trio():
-        import trio  # noqa: PLC0415 - optional: present where it runs
+        import trio
 
-        with trio.move_on_after(float("inf") if wait.deadline is None else _left(wait.deadline)):
+        with trio.move_on_after(_left(wait.deadline)):
             await trio.lowlevel.wait_readable(wait.wake.fileno())
             return True
         return False
@@ -56,7 +57,7 @@ async def _rings(wait: Wait) -> bool:
             answer.set_result(rang)
 
     left = _left(wait.deadline)
-    timer = None if left is None else loop.call_later(left, settle, False)  # noqa: FBT003
+    timer = None if left == inf else loop.call_later(left, settle, False)  # noqa: FBT003
     loop.add_reader(wait.wake.fileno(), settle, True)  # noqa: FBT003
     try:
         return await answer
@@ -69,7 +70,7 @@ async def _rings(wait: Wait) -> bool:
 async def checkpoint() -> None:
     """Let the other tasks of the event loop run."""
     if _in_trio():
-        import trio  # noqa: PLC0415 - optional: present where it runs
+        import trio
 
         await trio.lowlevel.checkpoint()
     else:
@@ -102,7 +103,8 @@ def run_blocking(procedure: Procedure[T], timeout: float | None = None) -> T:
         wait = next(procedure)
         while True:
             deadline = min((at for at in (wait.deadline, limit) if at is not None), default=None)
-            rang = wait.wake.wait(_left(deadline))
+            left = _left(deadline)
+            rang = wait.wake.wait(None if left == inf else left)
             if not rang and deadline == limit:
                 msg = f"nothing came within {timeout} s"
                 raise TimeoutError(msg)
@@ -114,18 +116,18 @@ def run_blocking(procedure: Procedure[T], timeout: float | None = None) -> T:
         procedure.close()
 
 
-class Call(Coroutine[Any, Any, T], Generic[T]):
+class Call(Coroutine[object, None, T], Generic[T]):
     """What a method of a streamer returns: await it, or block on :meth:`result`.
 
-    It is a coroutine to asyncio and trio, so that tasks and ``wait_for`` take it. It can be awaited or
-    asked for its result once; one that nobody awaits does no harm.
+    It is a coroutine to asyncio and trio, so that tasks and ``wait_for`` take it. It can be awaited
+    or asked for its result once; one that nobody awaits does no harm.
     """
 
     __slots__ = ("_coroutine", "_procedure")
 
     def __init__(self, procedure: Callable[[], Procedure[T]]) -> None:
         self._procedure: Callable[[], Procedure[T]] | None = procedure
-        self._coroutine: Coroutine[Any, Any, T] | None = None
+        self._coroutine: Coroutine[object, None, T] | None = None
 
     def _begin(self) -> Procedure[T]:
         if self._procedure is None:
@@ -149,15 +151,15 @@ class Call(Coroutine[Any, Any, T], Generic[T]):
         """
         return run_blocking(self._begin(), timeout)
 
-    def __await__(self) -> Generator[Any, Any, T]:
+    def __await__(self) -> Generator[Any, None, T]:
         return run(self._begin()).__await__()
 
-    def _running(self) -> Coroutine[Any, Any, T]:
+    def _running(self) -> Coroutine[object, None, T]:
         if self._coroutine is None:
             self._coroutine = run(self._begin())
         return self._coroutine
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: None) -> object:
         """Go on, as a coroutine does."""
         return self._running().send(value)
 
@@ -168,15 +170,22 @@ class Call(Coroutine[Any, Any, T], Generic[T]):
         val: BaseException | object = None,
         tb: TracebackType | None = None,
         /,
-    ) -> Any: ...
+    ) -> object: ...
     @overload
     def throw(
         self, typ: BaseException, val: None = None, tb: TracebackType | None = None, /
-    ) -> Any: ...
-    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any:
+    ) -> object: ...
+    def throw(
+        self,
+        typ: type[BaseException] | BaseException,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+        /,
+    ) -> object:
         """Raise an exception where the coroutine waits."""
-        exception = typ if isinstance(typ, BaseException) else (val or typ())
-        return self._running().throw(exception.with_traceback(tb) if tb else exception)
+        if not isinstance(typ, BaseException):
+            typ = val if isinstance(val, BaseException) else typ()
+        return self._running().throw(typ.with_traceback(tb) if tb is not None else typ)
 
     def close(self) -> None:
         """End the coroutine; one that has not begun never will."""

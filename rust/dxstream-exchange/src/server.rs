@@ -11,7 +11,7 @@ use std::time::Duration;
 use dxstream::event::EventKind;
 use dxstream::symbol::SymbolId;
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local, yield_now};
@@ -267,10 +267,14 @@ where
     }
 }
 
-/// Reads what is left until the client closes: unread bytes would turn the close into a reset,
-/// which takes what the client has not read with it.
-async fn drain<S: AsyncRead + Unpin>(socket: &mut S) {
+/// Ends the stream, as the server has to do first, and reads what is left until the client ends
+/// its own: unread bytes would turn the end into a reset, which takes what the client has not read
+/// with it.
+async fn drain<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) {
     let read = async {
+        if socket.shutdown().await.is_err() {
+            return;
+        }
         let mut buffer = vec![0; 16 << 10];
         while matches!(socket.read(&mut buffer).await, Ok(1..)) {}
     };

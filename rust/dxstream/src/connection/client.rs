@@ -102,7 +102,6 @@ pub(super) enum Command {
 pub struct Client {
     shared: Arc<Shared>,
     commands: mpsc::UnboundedSender<Command>,
-    _thread: Arc<IoThread>,
 }
 
 impl Client {
@@ -122,8 +121,11 @@ impl Client {
                 waiting: Vec::new(),
             }),
         });
-        thread.spawn(stream::run(endpoint, settings, limits, arriving, Arc::clone(&shared)));
-        Ok(Self { shared, commands, _thread: thread })
+        IoThread::spawn(
+            thread,
+            stream::run(endpoint, settings, limits, arriving, Arc::clone(&shared)),
+        );
+        Ok(Self { shared, commands })
     }
 
     /// Where the connection stands.

@@ -1,6 +1,6 @@
 //! The process's I/O thread: a current-thread runtime on which every streamer is a task.
 //!
-//! It starts with the first streamer and ends with the last. It never calls into Python.
+//! It starts with the first connection and ends with the last. It never calls into Python.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,13 +15,13 @@ use crate::error::{Error, Result};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The running thread, while any streamer holds it.
+/// The running thread, while any task holds it.
 static RUNNING: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
 
 /// Threads that were started and may still run.
 static STARTED: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
 
-/// A streamer's hold on the I/O thread; the thread ends when the last is dropped and its tasks end.
+/// A task's hold on the I/O thread; the thread ends with the last of its tasks.
 #[derive(Debug)]
 pub(super) struct IoThread {
     tasks: mpsc::UnboundedSender<Task>,
@@ -62,15 +62,19 @@ impl IoThread {
         Ok(thread)
     }
 
-    /// Runs a task on the thread.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // The thread takes tasks until its last holder, which is the caller, is gone.
-        let _ = self.tasks.send(Box::pin(task));
+    /// Runs a task on the thread, which lives at least as long as the task.
+    pub(super) fn spawn(thread: Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let tasks = thread.tasks.clone();
+        // The thread takes tasks while anyone holds it, as the task then does.
+        let _ = tasks.send(Box::pin(async move {
+            task.await;
+            drop(thread);
+        }));
     }
 }
 
-/// Waits until the I/O thread has ended, at most `limit`; says whether it has. Streamers must have
-/// been closed or dropped before.
+/// Waits until the I/O thread has ended, at most `limit`; says whether it has. Connections must
+/// have been closed or dropped before.
 pub fn shut_down(limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -103,8 +103,9 @@ impl Conversation<'_> {
                     self.session.tick(self.wanted, now);
                 }
                 received = self.socket.receive() => {
-                    if let Err(error) = self.take_messages(received) {
-                        return error;
+                    if let Err(ended) = self.take_messages(received) {
+                        // What the server said last tells more than how it hung up.
+                        return self.take_events().unwrap_or(ended);
                     }
                 }
             }

@@ -78,10 +78,11 @@ impl Socket {
     /// Connects to an endpoint.
     pub(super) async fn connect(endpoint: &Endpoint, limits: &Limits) -> Result<Self> {
         let host = endpoint.host();
+        let tls = if endpoint.is_secure() { Some(tls_config(endpoint)?) } else { None };
         let tcp = connect_tcp(endpoint, limits.step_timeout).await?;
         tcp.set_nodelay(true).map_err(|error| lost(host, &error))?;
-        let bytes: Box<dyn ByteStream> = if endpoint.is_secure() {
-            let connector = TlsConnector::from(tls_config(endpoint)?);
+        let bytes: Box<dyn ByteStream> = if let Some(config) = tls {
+            let connector = TlsConnector::from(config);
             let name = ServerName::try_from(host.to_owned()).map_err(|_| {
                 Error::InvalidArgument(format!("{host} cannot be the name of a TLS server"))
             })?;
@@ -143,7 +144,11 @@ impl Socket {
     pub(super) async fn close(mut self, limit: Duration) {
         let farewell = async {
             if self.stream.close(None).await.is_ok() {
-                while let Some(Ok(_)) = self.stream.next().await {}
+                while let Some(Ok(message)) = self.stream.next().await {
+                    if message.is_close() {
+                        break;
+                    }
+                }
             }
         };
         // A server that does not answer a close is left as it is.
@@ -207,6 +212,9 @@ fn tls_config(endpoint: &Endpoint) -> Result<Arc<ClientConfig>> {
             .map_err(|error| unusable("the CA file", &error))?,
         None => Vec::new(),
     };
+    if authorities.is_empty() && endpoint.ca_pem().is_some() {
+        return Err(unusable("the CA file", &"it holds no certificate"));
+    }
     let verifier = Verifier::new_with_extra_roots(authorities, Arc::clone(&provider))
         .map_err(|error| unusable("the system's certificate store", &error))?;
     let config = ClientConfig::builder_with_provider(provider)

@@ -1,0 +1,33 @@
+"""What tests share: an exchange, and waiting for things to become true."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dxstream.exchange import Exchange, Rules
+
+DEADLINE = 20.0
+"""Seconds after which something that should happen counts as not happening."""
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds; fail after the deadline."""
+    limit = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < limit, "the condition did not come true in time"
+        time.sleep(0.001)
+
+
+def io_threads() -> int:
+    """Count the I/O threads of this process."""
+    names = (task / "comm" for task in Path("/proc/self/task").iterdir())
+    return sum(name.read_text().strip() == "dxstream-io" for name in names)
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    """Run an exchange that sends only what a test publishes."""
+    with Exchange(None, rules=Rules(received_limit=1000)) as running:
+        yield running
