@@ -123,13 +123,21 @@ fn publish(exchange: &Exchange, tick: i64) -> Result<(), Box<dyn Error>> {
                 index: index::pack(now, 0),
                 time: now,
                 volatility: 0.3,
+                front_volatility: 0.31,
+                back_volatility: 0.29,
+                call_volume: 1_000.0,
+                put_volume: 500.0,
+                option_volume: 1_500.0,
+                put_call_ratio: 0.5,
                 ..Underlying::UNKNOWN
             }));
-            let candle = SymbolId(exchange.tables().symbols.intern(&format!("{symbol}{{=d}}"))?);
-            for day in (0..3).rev() {
+            let candle =
+                |attributes| exchange.tables().symbols.intern(&format!("{symbol}{attributes}"));
+            let candles = [SymbolId(candle("{=d}")?), SymbolId(candle("{=d,tho=true}")?)];
+            for (day, event_symbol) in (0..3).rev().flat_map(|day| candles.map(|it| (day, it))) {
                 let time = (now / DAY - day) * DAY;
                 rows.push(Row::new(&Candle {
-                    event_symbol: candle,
+                    event_symbol,
                     index: index::pack(time, 0),
                     time,
                     count: 1,
