@@ -92,69 +92,82 @@ fn publish(exchange: &Exchange, tick: i64) -> Result<(), Box<dyn Error>> {
             ..TimeAndSale::UNKNOWN
         }));
         if tick % 20 == 0 {
-            let description = TextId(exchange.tables().texts.intern("A company")?);
-            rows.push(Row::new(&Summary {
-                event_symbol,
-                day_id: now / DAY,
-                day_open_price: 99.0,
-                open_interest: 0,
-                ..Summary::UNKNOWN
-            }));
-            rows.push(Row::new(&Profile {
-                event_symbol,
-                description: Text::from(description),
-                ..Profile::UNKNOWN
-            }));
-            rows.push(Row::new(&Greeks {
-                event_symbol,
-                index: index::pack(now, 0),
-                time: now,
-                price,
-                volatility: 0.4,
-                delta: 0.5,
-                gamma: 4.819_897_631_842_55e-12,
-                theta: -0.1,
-                rho: 0.01,
-                vega: 0.2,
-                ..Greeks::UNKNOWN
-            }));
-            rows.push(Row::new(&Underlying {
-                event_symbol,
-                index: index::pack(now, 0),
-                time: now,
-                volatility: 0.3,
-                front_volatility: 0.31,
-                back_volatility: 0.29,
-                call_volume: 1_000.0,
-                put_volume: 500.0,
-                option_volume: 1_500.0,
-                put_call_ratio: 0.5,
-                ..Underlying::UNKNOWN
-            }));
-            let candle =
-                |attributes| exchange.tables().symbols.intern(&format!("{symbol}{attributes}"));
-            let candles = [SymbolId(candle("{=d}")?), SymbolId(candle("{=d,tho=true}")?)];
-            for (day, event_symbol) in (0..3).rev().flat_map(|day| candles.map(|it| (day, it))) {
-                let time = (now / DAY - day) * DAY;
-                rows.push(Row::new(&Candle {
-                    event_symbol,
-                    index: index::pack(time, 0),
-                    time,
-                    count: 1,
-                    open: 99.0,
-                    high: 101.0,
-                    low: 98.0,
-                    close: price,
-                    volume: 1_000.0,
-                    vwap: 100.0,
-                    ..Candle::UNKNOWN
-                }));
-            }
-            let level = |price, size| Level { price, size };
-            let (bids, asks) = (vec![level(price - 0.01, 300.0)], vec![level(price + 0.01, 100.0)]);
-            exchange.set_depth(symbol, Depth { time: now, bids, asks });
+            rows.extend(slow_rows(exchange, symbol, now, price)?);
         }
     }
     exchange.publish(&rows);
     Ok(())
+}
+
+/// What changes seldom: fundamentals, model values, bars and the book.
+fn slow_rows(
+    exchange: &Exchange,
+    symbol: &str,
+    now: i64,
+    price: f64,
+) -> Result<Vec<Row>, Box<dyn Error>> {
+    let tables = exchange.tables();
+    let event_symbol = SymbolId(tables.symbols.intern(symbol)?);
+    let mut rows = Vec::new();
+    let description = TextId(tables.texts.intern("A company")?);
+    rows.push(Row::new(&Summary {
+        event_symbol,
+        day_id: now / DAY,
+        day_open_price: 99.0,
+        open_interest: 0,
+        ..Summary::UNKNOWN
+    }));
+    rows.push(Row::new(&Profile {
+        event_symbol,
+        description: Text::from(description),
+        ..Profile::UNKNOWN
+    }));
+    rows.push(Row::new(&Greeks {
+        event_symbol,
+        index: index::pack(now, 0),
+        time: now,
+        price,
+        volatility: 0.4,
+        delta: 0.5,
+        gamma: 4.819_897_631_842_55e-12,
+        theta: -0.1,
+        rho: 0.01,
+        vega: 0.2,
+        ..Greeks::UNKNOWN
+    }));
+    rows.push(Row::new(&Underlying {
+        event_symbol,
+        index: index::pack(now, 0),
+        time: now,
+        volatility: 0.3,
+        front_volatility: 0.31,
+        back_volatility: 0.29,
+        call_volume: 1_000.0,
+        put_volume: 500.0,
+        option_volume: 1_500.0,
+        put_call_ratio: 0.5,
+        ..Underlying::UNKNOWN
+    }));
+    let candle = |attributes| tables.symbols.intern(&format!("{symbol}{attributes}"));
+    let candles = [SymbolId(candle("{=d}")?), SymbolId(candle("{=d,tho=true}")?)];
+    for (day, event_symbol) in (0..3).rev().flat_map(|day| candles.map(|it| (day, it))) {
+        let time = (now / DAY - day) * DAY;
+        rows.push(Row::new(&Candle {
+            event_symbol,
+            index: index::pack(time, 0),
+            time,
+            count: 1,
+            open: 99.0,
+            high: 101.0,
+            low: 98.0,
+            close: price,
+            volume: 1_000.0,
+            vwap: 100.0,
+            ..Candle::UNKNOWN
+        }));
+    }
+    let level = |price, size| Level { price, size };
+    let (bids, asks) = (vec![level(price - 0.01, 300.0)], vec![level(price + 0.01, 100.0)]);
+    exchange.set_depth(symbol, Depth { time: now, bids, asks });
+    Ok(rows)
 }

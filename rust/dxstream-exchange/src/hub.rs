@@ -241,6 +241,9 @@ impl Hub {
 
     /// Lets the source and every session do what is due.
     pub(crate) fn turn(&mut self, now: Duration) -> Next {
+        for Connection { session, .. } in self.connections.values_mut() {
+            session.settle(&mut self.ledger);
+        }
         let mut next = self.advance_source(now);
         let mut sent = Sent::default();
         let mut slow_clients = 0;

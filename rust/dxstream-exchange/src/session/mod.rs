@@ -36,6 +36,9 @@ pub(crate) use outbox::{Output, Sent};
 /// The source that the QD client names where the application named none.
 const DEFAULT_SOURCE: &str = "DEFAULT";
 
+/// The longest silence that a client may ask for.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
+
 /// How far a client has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -166,11 +169,7 @@ impl Session {
             self.give_up(now);
             return;
         }
-        while !self.is_blocked()
-            && let Some(key) = self.fresh.pop_front()
-        {
-            self.send_first(key, ledger);
-        }
+        self.settle(ledger);
         let blocked = self.is_blocked();
         let Self { channels, outbox, tables, rules, .. } = self;
         for channel in channels.values_mut() {
@@ -186,6 +185,16 @@ impl Session {
         if now >= self.spoke + self.speak_every && self.stage > Stage::Connected {
             self.outbox.push(reply::keepalive());
             self.note_speech(now);
+        }
+    }
+
+    /// Sends the last values and snapshots of new subscriptions. Done before the source emits, it keeps
+    /// the source's events whole for them.
+    pub(crate) fn settle(&mut self, ledger: &mut Ledger) {
+        while !self.is_blocked()
+            && let Some(key) = self.fresh.pop_front()
+        {
+            self.send_first(key, ledger);
         }
     }
 
@@ -335,10 +344,10 @@ impl Session {
             return;
         }
         let rules = Arc::clone(&self.rules);
-        if let Some(timeout) = message.keepalive_timeout.and_then(positive) {
-            self.client_timeout = timeout;
+        if let Some(promise) = message.keepalive_timeout.and_then(timeout) {
+            self.client_timeout = promise;
         }
-        let wish = message.accept_keepalive_timeout.and_then(positive);
+        let wish = message.accept_keepalive_timeout.and_then(timeout);
         self.speak_every = wish.unwrap_or(rules.keepalive_timeout).min(rules.keepalive_timeout) / 2;
         self.outbox.push(reply::setup(rules.keepalive_timeout, rules.accept_keepalive_timeout));
         if self.stage == Stage::Connected {
@@ -520,8 +529,10 @@ impl Session {
     }
 }
 
-fn positive(seconds: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration > Duration::ZERO)
+/// A client's timeout, if it is one; a day stands for all that are longer.
+fn timeout(seconds: f64) -> Option<Duration> {
+    let duration = Duration::try_from_secs_f64(seconds).ok()?;
+    (duration > Duration::ZERO).then(|| duration.min(LONGEST_TIMEOUT))
 }
 
 #[cfg(test)]

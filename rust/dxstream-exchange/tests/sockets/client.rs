@@ -36,6 +36,8 @@ pub(crate) enum Heard {
     Message(Value),
     /// The code and reason of a close.
     Close(u16, String),
+    /// The answer to a ping.
+    Pong,
     /// The end of the socket, with or without an error.
     End,
 }
@@ -82,6 +84,18 @@ impl Client {
         self.ws.send(Message::text(text)).await.unwrap();
     }
 
+    /// Closes and waits for the server's close in turn.
+    pub(crate) async fn close(&mut self) {
+        self.ws.send(Message::Close(None)).await.unwrap();
+        while let Some(message) = timeout(DEADLINE, self.ws.next()).await.unwrap() {
+            message.expect("the close is returned before the socket ends");
+        }
+    }
+
+    pub(crate) async fn ping(&mut self) {
+        self.ws.send(Message::Ping(Vec::new().into())).await.unwrap();
+    }
+
     pub(crate) async fn subscribe(&mut self, kind: &str, symbol: &str) {
         self.say(&format!(
             r#"{{"type":"FEED_SUBSCRIPTION","channel":1,"add":[{{"type":"{kind}","symbol":"{symbol}"}}]}}"#
@@ -90,18 +104,16 @@ impl Client {
     }
 
     pub(crate) async fn hear(&mut self) -> Heard {
-        loop {
-            let message = timeout(DEADLINE, self.ws.next()).await.expect("the server is silent");
-            return match message {
-                Some(Ok(Message::Text(text))) => {
-                    Heard::Message(serde_json::from_str(&text).expect("a message is JSON"))
-                }
-                Some(Ok(Message::Close(Some(frame)))) => {
-                    Heard::Close(frame.code.into(), frame.reason.to_string())
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                _ => Heard::End,
-            };
+        let message = timeout(DEADLINE, self.ws.next()).await.expect("the server is silent");
+        match message {
+            Some(Ok(Message::Text(text))) => {
+                Heard::Message(serde_json::from_str(&text).expect("a message is JSON"))
+            }
+            Some(Ok(Message::Close(Some(frame)))) => {
+                Heard::Close(frame.code.into(), frame.reason.to_string())
+            }
+            Some(Ok(Message::Pong(_))) => Heard::Pong,
+            _ => Heard::End,
         }
     }
 
@@ -127,7 +139,7 @@ impl Client {
             match self.hear().await {
                 Heard::Message(_) => {}
                 Heard::Close(code, reason) => return (code, reason),
-                Heard::End => panic!("the socket ended without a close"),
+                other => panic!("{other:?} in place of a close"),
             }
         }
     }

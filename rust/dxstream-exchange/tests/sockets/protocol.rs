@@ -5,7 +5,7 @@ use dxstream_exchange::config::{ExchangeConfig, Rules};
 use dxstream_exchange::{Exchange, ExchangeError};
 use serde_json::json;
 
-use crate::client::{Client, quote, until};
+use crate::client::{Client, Heard, quote, until};
 
 #[tokio::test]
 async fn a_quote_goes_from_publish_to_a_client() {
@@ -73,6 +73,16 @@ async fn an_idle_client_hears_keepalive_and_is_closed_when_it_stays_silent() {
     client.say(r#"{"type":"KEEPALIVE","channel":0}"#).await;
     client.wait_for("KEEPALIVE").await;
     assert_eq!(client.wait_for_close().await, (1000, "Bye".to_owned()));
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_and_a_clients_close_is_returned() {
+    let exchange = Exchange::start(ExchangeConfig::default()).unwrap();
+    let mut client = Client::opened(&exchange).await;
+    client.ping().await;
+    assert!(matches!(client.hear().await, Heard::Pong));
+    client.close().await;
+    until(|| exchange.stats().connections == 0).await;
 }
 
 #[tokio::test]

@@ -130,6 +130,36 @@ fn values(heard: &[String], kind: &str) -> Vec<Value> {
     values
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_message_breaks_the_session(
+        messages in proptest::collection::vec((0..8_usize, -3_i64..5, proptest::num::f64::ANY, ".{0,8}"), 1..20),
+    ) {
+        let rules = Rules { outbox_bytes: 5_000, max_subscriptions: 4, ..Rules::default() };
+        let mut talk = Talk::opened(rules, "AUTO", 0.1, "{}");
+        talk.candle("A{=m}", 60_000, 1.0);
+        for (form, channel, number, text) in messages {
+            let text = json!(text);
+            let number = if number.is_finite() { json!(number) } else { json!("NaN") };
+            talk.say(&match form {
+                0 => text.to_string(),
+                1 => format!(r#"{{"type":"SETUP","channel":0,"version":"0.1","keepaliveTimeout":{number},"acceptKeepaliveTimeout":{number}}}"#),
+                2 => format!(r#"{{"type":"CHANNEL_REQUEST","channel":{channel},"service":"FEED","parameters":{{"contract":"HISTORY"}}}}"#),
+                3 => format!(r#"{{"type":"FEED_SETUP","channel":{channel},"acceptAggregationPeriod":{number},"acceptEventFields":{{"Candle":[{text}]}}}}"#),
+                4 => format!(r#"{{"type":"FEED_SUBSCRIPTION","channel":{channel},"add":[{{"type":"Candle","symbol":"A{{=1m}}","fromTime":{number}}},{{"type":"Quote","symbol":{text}}}]}}"#),
+                5 => format!(r#"{{"type":"FEED_SUBSCRIPTION","channel":{channel},"remove":[{{"type":"Candle","symbol":{text}}}],"reset":true}}"#),
+                6 => format!(r#"{{"type":"CHANNEL_CANCEL","channel":{channel}}}"#),
+                _ => format!(r#"{{"type":"DOM_SETUP","channel":{channel},"acceptAggregationPeriod":{number}}}"#),
+            });
+            talk.candle("A{=m}", 60_000, 2.0);
+            talk.session.advance(talk.now, &mut talk.ledger);
+            for heard in talk.pass(40) {
+                proptest::prop_assert!(heard.starts_with("close ") || serde_json::from_str::<Value>(&heard).is_ok());
+            }
+        }
+    }
+}
+
 #[test]
 fn the_fixture_starts_from_a_plain_exchange() {
     let config = ExchangeConfig::default();
