@@ -145,7 +145,8 @@ impl Hub {
         self.next_id += 1;
         let wake = Rc::new(Notify::new());
         let tables = Arc::clone(&self.ledger.tables);
-        let session = Session::new(now, Arc::clone(&self.rules), Arc::clone(&self.access), tables);
+        let rules = Arc::clone(&self.rules);
+        let session = Session::new(now, rules, Arc::clone(&self.access), tables, self.slow_client);
         self.connections.insert(id, Connection { session, wake: Rc::clone(&wake) });
         self.record.update(|stats| {
             stats.connections += 1;

@@ -104,11 +104,12 @@ impl Feed {
         outbox.push(reply::feed_config(self.channel, self.format.name(), self.period, None));
     }
 
-    /// Puts a live row behind those that wait, or in the place of the one that it makes old.
-    pub(crate) fn push(&mut self, now: Duration, row: &Row, contract: Contract, blocked: bool) {
+    /// Puts a live row behind those that wait, or in the place of the one that it makes old. Ticks of
+    /// a client that is `behind` are conflated even without aggregation.
+    pub(crate) fn push(&mut self, now: Duration, row: &Row, contract: Contract, behind: bool) {
         let mut row = *row;
         let place = match contract {
-            Contract::Ticker if blocked || self.period > Duration::ZERO => Some(None),
+            Contract::Ticker if behind || self.period > Duration::ZERO => Some(None),
             Contract::History if self.period > Duration::ZERO => Some(Some(row.index())),
             _ => None,
         };

@@ -20,7 +20,7 @@ use dxstream::symbol::{SymbolId, Tables};
 use serde_json::{Map, json};
 
 use crate::candle;
-use crate::config::{Access, Rules, Silence, SubscriptionRate};
+use crate::config::{Access, Rules, Silence, SlowClient, SubscriptionRate};
 use crate::encode::Layout;
 use crate::ledger::Ledger;
 use crate::session::dom::Dom;
@@ -59,6 +59,7 @@ pub(crate) struct Session {
     rules: Arc<Rules>,
     access: Arc<Access>,
     tables: Arc<Tables>,
+    slow_client: SlowClient,
     stage: Stage,
     /// When the client's last message came, and how long it may be silent after it.
     heard: Duration,
@@ -88,10 +89,12 @@ impl Session {
         rules: Arc<Rules>,
         access: Arc<Access>,
         tables: Arc<Tables>,
+        slow_client: SlowClient,
     ) -> Self {
         Self {
             access,
             tables,
+            slow_client,
             stage: Stage::Connected,
             heard: now,
             client_timeout: rules.accept_keepalive_timeout,
@@ -151,11 +154,11 @@ impl Session {
         if self.outbox.is_closed() {
             return;
         }
-        let blocked = self.is_blocked();
+        let behind = self.slow_client == SlowClient::Disconnect && self.is_blocked();
         let Self { subscriptions, channels, .. } = self;
         subscriptions.route(row, |channel, contract| {
             if let Some(Channel::Feed(feed)) = channels.get_mut(&channel) {
-                feed.push(now, row, contract, blocked);
+                feed.push(now, row, contract, behind);
             }
         });
     }

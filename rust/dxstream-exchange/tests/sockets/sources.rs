@@ -92,6 +92,23 @@ async fn a_source_may_wait_for_the_first_subscription() {
 }
 
 #[tokio::test]
+async fn a_replay_without_aggregation_sends_each_tick_to_its_first_subscriber() {
+    let rules = Rules { outbox_bytes: 2_000, max_pending_rows: 4_000, ..Rules::default() };
+    let start = Start::OnFirstSubscription;
+    let exchange = Sales::exchange(20_000, start, SlowClient::Wait, rules);
+    let mut client = Client::opened(&exchange).await;
+    client.subscribe("Quote", "MSFT").await;
+    assert_eq!(client.data().await, [json!("MSFT"), json!(-1.0)]);
+    let mut next = 1;
+    while next <= 20_000 {
+        for quote in client.data().await.chunks(2) {
+            assert_eq!(quote[1], json!(f64::from(next)));
+            next += 1;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_source_may_wait_for_a_command() {
     let start = Start::OnCommand;
     let exchange = Sales::exchange(10, start, SlowClient::Disconnect, Rules::default());

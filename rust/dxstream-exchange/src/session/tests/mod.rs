@@ -22,7 +22,13 @@ impl Talk {
     fn new(rules: Rules, access: Access) -> Self {
         let tables = Arc::new(Tables::new());
         let ledger = Ledger::new(Arc::clone(&tables), None);
-        let session = Session::new(Duration::ZERO, Arc::new(rules), Arc::new(access), tables);
+        let session = Session::new(
+            Duration::ZERO,
+            Arc::new(rules),
+            Arc::new(access),
+            tables,
+            SlowClient::Disconnect,
+        );
         Self { session, ledger, now: Duration::ZERO }
     }
 
