@@ -3,7 +3,8 @@ mod contracts;
 mod handshake;
 
 use dxstream::event::{Candle, Quote, Record, TimeAndSale, index};
-use serde_json::Value;
+use dxstream::symbol::SymbolId;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::config::ExchangeConfig;
