@@ -316,3 +316,41 @@ fn earlier(next: Next, now: Duration, due: Duration) -> Next {
         Next::Now => Next::Now,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dxstream::event::{Message, Record as _};
+    use dxstream::symbol::SymbolId;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_does_not_read_is_dropped_once() {
+        let rules = Rules { outbox_bytes: 500, max_pending_rows: 10, ..Rules::default() };
+        let config =
+            ExchangeConfig { access: Access::Anonymous, rules, ..ExchangeConfig::default() };
+        let record = Arc::new(Record::default());
+        let mut hub = Hub::new(config, Arc::clone(&record));
+        let now = Duration::ZERO;
+        let (id, _) = hub.open(now);
+        for text in [
+            r#"{"type":"SETUP","channel":0,"version":"0.1"}"#,
+            r#"{"type":"CHANNEL_REQUEST","channel":1,"service":"FEED","parameters":{"contract":"AUTO"}}"#,
+            r#"{"type":"FEED_SETUP","channel":1,"acceptAggregationPeriod":0}"#,
+            r#"{"type":"FEED_SUBSCRIPTION","channel":1,"add":[{"type":"Message","symbol":"A"}]}"#,
+        ] {
+            hub.receive(id, now, text);
+        }
+        let event_symbol = SymbolId(hub.ledger.tables.symbols.intern("A").unwrap());
+        let row = Row::new(&Message { event_symbol, ..Message::UNKNOWN });
+        for _ in 0..100 {
+            hub.publish(now, &[row]);
+            hub.turn(now);
+        }
+        assert_eq!(record.stats().slow_clients, 1);
+        let outputs = hub.take(id);
+        assert_eq!(outputs, [Output::Close { code: 1008, reason: "slow consumer".to_owned() }]);
+        hub.leave(id);
+        assert_eq!((record.stats().connections, record.stats().accepted), (0, 1));
+    }
+}

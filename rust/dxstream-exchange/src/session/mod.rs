@@ -245,8 +245,9 @@ impl Session {
         feeds.max().unwrap_or(0)
     }
 
-    /// Ends the conversation with a client that does not read.
+    /// Ends the conversation with a client that does not read, and forgets what waits for it.
     pub(crate) fn abandon(&mut self) {
+        self.channels.clear();
         self.outbox.abandon(1008, "slow consumer");
     }
 
