@@ -7,7 +7,6 @@
 #![forbid(unsafe_code)]
 
 pub mod blast;
-mod candle;
 pub mod config;
 mod encode;
 mod hub;

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dxstream::event::{Contract, EventKind};
-use dxstream::symbol::{SymbolId, TextId};
+use dxstream::symbol::{CandleSymbol, SymbolId, TextId};
 use serde_json::{Map, json};
 
-use crate::candle;
 use crate::config::Access;
 use crate::session::dom::Dom;
 use crate::session::feed::{Feed, find_kind};
@@ -208,9 +207,11 @@ impl Session {
         let symbol = if item.symbol == WILDCARD {
             None
         } else {
-            let normal =
-                if kind == EventKind::Candle { candle::normalize(&item.symbol) } else { None };
-            let symbol = normal.as_deref().unwrap_or(&item.symbol);
+            let candle = (kind == EventKind::Candle).then(|| item.symbol.parse::<CandleSymbol>());
+            let symbol = match &candle {
+                Some(Ok(normal)) => normal.as_str(),
+                _ => &item.symbol,
+            };
             Some(SymbolId(self.tables.symbols.intern(symbol).ok()?))
         };
         let source = match item.source.as_deref() {
