@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,12 @@ def until(condition: Callable[[], object]) -> None:
 
 def io_threads() -> int:
     """Count the I/O threads of this process."""
-    names = (task / "comm" for task in Path("/proc/self/task").iterdir())
-    return sum(name.read_text().strip() == "dxstream-io" for name in names)
+    count = 0
+    for task in Path("/proc/self/task").iterdir():
+        # A thread may end while it is looked at.
+        with suppress(OSError):
+            count += (task / "comm").read_text().strip() == "dxstream-io"
+    return count
 
 
 @pytest.fixture

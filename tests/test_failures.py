@@ -22,6 +22,7 @@ from dxstream import (
     DXLinkStreamer,
     DXStreamError,
     Endpoint,
+    ProtocolError,
     StreamerClosedError,
 )
 from dxstream.dxfeed import Candle, Event, Quote, Trade
@@ -313,6 +314,28 @@ def test_a_lost_connection_raises_out_of_everything_that_waits(
         block()
     else:
         asyncio.run(wait())
+
+
+@pytest.mark.parametrize("frame", ["x" * (5 << 20), "[" * (5 << 20)])
+def test_a_huge_frame_ends_the_connection(exchange: Exchange, frame: str) -> None:
+    with DXLinkStreamer(exchange.url) as streamer:
+        exchange.send_raw(frame)
+        with pytest.raises(ProtocolError, match="too much at once"):
+            streamer.get_event(Quote).result(DEADLINE)
+
+
+def test_deep_nesting_is_a_malformed_frame(exchange: Exchange) -> None:
+    with DXLinkStreamer(exchange.url) as streamer:
+        exchange.send_raw("[" * 100_000)
+        until(lambda: streamer.stats().malformed_frames == 1)
+        assert streamer.state == "connected"
+
+
+def test_leaving_closes_the_connection_properly(exchange: Exchange) -> None:
+    with DXLinkStreamer(exchange.url):
+        assert exchange.stats().connections == 1
+    until(lambda: exchange.stats().connections == 0)
+    assert exchange.stats().accepted == 1
 
 
 def test_cancelling_while_connecting_leaves_nothing() -> None:

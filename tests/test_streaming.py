@@ -253,6 +253,26 @@ def test_an_error_of_the_server_is_kept_in_words(
     assert streamer.stats().complaints == ("the server says BAD_ACTION: Something was wrong",)
 
 
+def test_thousands_of_symbols_are_all_subscribed(
+    exchange: Exchange, streamer: DXLinkStreamer
+) -> None:
+    symbols = [f".SPXW261218C{strike}" for strike in range(4000, 7000)]
+    exchange.publish(*(quote(symbol, 1) for symbol in symbols))
+    events, missing = streamer.collect(Quote, symbols, timeout=DEADLINE).result()
+    assert (len(events), missing) == (len(symbols), [])
+
+
+def test_keepalives_go_out_while_python_does_something_else(exchange: Exchange) -> None:
+    def keepalives() -> int:
+        return sum('"KEEPALIVE"' in message for message in exchange.received())
+
+    with DXLinkStreamer(exchange.url, keepalive_timeout=0.05):
+        before = keepalives()
+        # One call of C code: no other thread can run Python meanwhile.
+        sum(range(40_000_000))
+        assert keepalives() >= before + 3
+
+
 # --- every way of running
 
 
@@ -333,9 +353,12 @@ def test_cancelled_calls_lose_no_event(exchange: Exchange) -> None:
             await streamer.subscribe(Quote, "A", 0)
             until(subscribed(exchange, "A"))
             listener = streamer.listen(Quote)
-            publisher = threading.Thread(
-                target=lambda: [exchange.publish(quote("A", n)) for n in range(300)]
-            )
+
+            def publish() -> None:
+                for n in range(300):
+                    exchange.publish(quote("A", n))
+
+            publisher = threading.Thread(target=publish)
             waits: list[tuple[list[float], Callable[[], Any]]] = [
                 ([], lambda: streamer.get_event(Quote)),
                 ([], listener.__anext__),

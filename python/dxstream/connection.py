@@ -5,8 +5,6 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -146,12 +144,6 @@ class Connection:
         traceback: TracebackType | None,
     ) -> None:
         await run(self._disconnect())
-
-    @asynccontextmanager
-    async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
-        """Open and close the streamer, for a blocking portal of anyio."""
-        async with self:
-            yield self
 
     def close(self) -> Call[None]:
         """Close the connection; listeners end once they have given what they hold.

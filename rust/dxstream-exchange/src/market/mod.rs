@@ -43,7 +43,7 @@ pub use self::black_scholes::{Contract, Right, Valuation, normal_cdf};
 use self::instrument::{INSTRUMENTS, Instrument};
 use self::random::{Random, mix};
 use self::targets::Target;
-use crate::source::{Due, EventSource, Row};
+use crate::source::{Depth, Due, EventSource, Level, Row};
 
 const YEAR_NS: f64 = 365.0 * 86_400e9;
 
@@ -145,26 +145,6 @@ impl Out {
     }
 }
 
-/// One price level of a book.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
-    /// The price.
-    pub price: f64,
-    /// The size at the price.
-    pub size: f64,
-}
-
-/// The price levels of a book.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Depth {
-    /// Time of the book, ms since 1970 UTC.
-    pub time: i64,
-    /// Buyers, best first.
-    pub bids: Vec<Level>,
-    /// Sellers, best first.
-    pub asks: Vec<Level>,
-}
-
 /// The synthetic market.
 #[derive(Debug)]
 pub struct Market {
@@ -260,23 +240,6 @@ impl Market {
         Ok(market)
     }
 
-    /// The order book of an underlying, at most `levels` price levels on each side.
-    pub fn depth(&self, symbol: &str, levels: usize) -> Option<Depth> {
-        let asset = self.assets.iter().find(|asset| asset.instrument.symbol == symbol)?;
-        if asset.instrument.index {
-            return None;
-        }
-        let side = |orders: &[book::BookOrder]| {
-            let level = |order: &book::BookOrder| Level {
-                price: rows::price(order.price),
-                size: f64::from(order.size),
-            };
-            orders.iter().take(levels).map(level).collect()
-        };
-        let (bids, asks) = (side(asset.book.bids()), side(asset.book.asks()));
-        Some(Depth { time: asset.top.ms(), bids, asks })
-    }
-
     /// The symbols of the options of an underlying.
     pub fn options(&self, symbol: &str) -> impl Iterator<Item = String> {
         let asset = self.assets.iter().find(|asset| asset.instrument.symbol == symbol);
@@ -331,6 +294,22 @@ impl EventSource for Market {
         let mut rows = self.history_of(kind, symbol, source, from_time, target);
         rows.drain(..rows.len().saturating_sub(Self::MAX_ROWS));
         rows
+    }
+
+    fn depth(&mut self, symbol: &str, levels: usize) -> Option<Depth> {
+        let asset = self.assets.iter().find(|asset| asset.instrument.symbol == symbol)?;
+        if asset.instrument.index {
+            return None;
+        }
+        let side = |orders: &[book::BookOrder]| {
+            let level = |order: &book::BookOrder| Level {
+                price: rows::price(order.price),
+                size: f64::from(order.size),
+            };
+            orders.iter().take(levels).map(level).collect()
+        };
+        let (bids, asks) = (side(asset.book.bids()), side(asset.book.asks()));
+        Some(Depth { time: asset.top.ms(), bids, asks })
     }
 
     fn due(&self) -> Due {

@@ -96,7 +96,7 @@ impl Client {
         event_type: &Bound<'_, PyAny>,
         symbols: Vec<String>,
         from_time: Option<i64>,
-        source: Option<String>,
+        source: Option<&str>,
         refresh_interval: Option<f64>,
     ) -> PyResult<Vec<String>> {
         let kind = kind_of(event_type)?;
@@ -109,7 +109,7 @@ impl Client {
         if refresh_interval.is_some_and(|interval| !(0.0..=86_400.0).contains(&interval)) {
             return Err(PyValueError::new_err("refresh_interval must be seconds from 0 to 86400"));
         }
-        let entries = entries(py, kind, symbols, source.as_deref())?;
+        let entries = entries(py, kind, symbols, source)?;
         let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
         self.client.subscribe(kind, entries, from_time, refresh_interval);
         Ok(symbols)
@@ -122,10 +122,10 @@ impl Client {
         py: Python<'_>,
         event_type: &Bound<'_, PyAny>,
         symbols: Vec<String>,
-        source: Option<String>,
+        source: Option<&str>,
     ) -> PyResult<Vec<String>> {
         let kind = kind_of(event_type)?;
-        let entries = entries(py, kind, symbols, source.as_deref())?;
+        let entries = entries(py, kind, symbols, source)?;
         let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
         self.client.unsubscribe(kind, entries);
         Ok(symbols)

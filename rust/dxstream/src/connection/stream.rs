@@ -126,19 +126,21 @@ impl Conversation<'_> {
     /// Takes a message, and those that are here already.
     fn take_messages(&mut self, first: Result<Received, Error>) -> Result<(), Error> {
         let now = self.now();
-        let mut next = Some(first);
-        for _ in 0..MESSAGES_AT_ONCE {
-            match next {
-                None => break,
-                Some(Ok(Received::Text(text))) => {
+        let mut next = first;
+        for left in (0..MESSAGES_AT_ONCE).rev() {
+            match next? {
+                Received::Text(text) => {
                     let sink = &mut StoreWriter(&self.shared.store);
                     self.session.receive(&text, self.wanted, sink, now);
                 }
-                Some(Ok(Received::Binary)) => self.session.receive_binary(now),
-                Some(Ok(Received::Alive)) => self.session.receive_sign_of_life(now),
-                Some(Err(error)) => return Err(error),
+                Received::Binary => self.session.receive_binary(now),
+                Received::Alive => self.session.receive_sign_of_life(now),
             }
-            next = self.socket.receive_now();
+            if left == 0 {
+                break;
+            }
+            let Some(received) = self.socket.receive_now() else { break };
+            next = received;
         }
         Ok(())
     }
