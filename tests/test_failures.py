@@ -135,7 +135,7 @@ BAD_CALLS: dict[str, tuple[Callable[[DXLinkStreamer], Any], type[Exception], str
     "unknown event class": (lambda s: s.subscribe(int, "A"), TypeError, "event class"),  # type: ignore[arg-type]
     "event type by name": (lambda s: s.subscribe("Quote", "A"), TypeError, "event class"),  # type: ignore[arg-type]
     "abstract event": (lambda s: s.subscribe(Event, "A"), TypeError, "event class"),
-    "listen to no event class": (lambda s: s.listen(int), TypeError, "event class"),  # type: ignore[type-var]
+    "listen to no event class": (lambda s: s.listen(int), TypeError, "event class"),
     "get_event of no class": (lambda s: s.get_event(None), TypeError, "event class"),  # type: ignore[arg-type]
     "empty symbol list": (lambda s: s.subscribe(Quote, []), ValueError, "no symbol"),
     "empty symbol": (lambda s: s.subscribe(Quote, ["A", ""]), ValueError, "empty"),
