@@ -296,6 +296,9 @@ impl Session {
                 self.send(message, now);
             }
         }
+        if self.channels.are_open() {
+            self.answer_by = None;
+        }
     }
 
     /// Forgets what a symbol had unfinished, after it was unsubscribed.
@@ -352,7 +355,6 @@ impl Session {
                         wanted.feeds.get(&opened.key).and_then(|feed| feed.aggregation_period);
                     let setup = opened.setup();
                     self.send(setup, now);
-                    self.answer_by = if self.channels.are_open() { None } else { self.answer_by };
                     self.send_changes(wanted, now);
                 }
             }
@@ -476,5 +478,7 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }
 
+#[cfg(test)]
+mod convergence;
 #[cfg(test)]
 mod tests;

@@ -219,6 +219,16 @@ fn a_channel_that_does_not_open_is_given_up() {
 }
 
 #[test]
+fn a_channel_that_is_cancelled_before_it_opens_is_not_waited_for() {
+    let mut talk = Talk::authorized();
+    talk.want(EventKind::Quote, &["AAPL"], None);
+    talk.wanted.remove_all(EventKind::Quote);
+    talk.session.send_changes(&mut talk.wanted, talk.now);
+    talk.pass(20.0);
+    assert_eq!(talk.session.next_event(), None);
+}
+
+#[test]
 fn keepalives_go_out_when_nothing_else_does() {
     let mut talk = Talk::authorized();
     talk.pass(29.0);
