@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::event::{Candle, Quote, Record};
+use crate::event::{Candle, Order, Quote, Record, Side};
 use crate::protocol::Entry;
 
 /// A session under test: its time, what it wants and what it delivered.
@@ -315,6 +315,31 @@ fn several_pairs_in_one_message_all_arrive() {
     assert_eq!(quotes.len(), 3);
     assert!(quotes[1].2.is_nan());
     assert_eq!(quotes[2], quote("A", 5.0, 6.0));
+}
+
+#[test]
+fn a_field_is_read_by_either_of_its_names() {
+    for name in ["vwap", "VWAP"] {
+        let mut talk = Talk::subscribed(EventKind::Candle, &["A{=d}"], None);
+        talk.configure("Candle", &["eventSymbol", name]);
+        talk.hear_rows(1, &json!(["Candle", ["A{=d}", 7.5]]));
+        assert_eq!(Candle::from_row(&talk.rows.0[0].1).vwap.to_bits(), 7.5_f64.to_bits());
+    }
+    for name in ["side", "orderSide"] {
+        let mut talk = Talk::subscribed(EventKind::Order, &["A"], None);
+        talk.configure("Order", &["eventSymbol", name]);
+        talk.hear_rows(1, &json!(["Order", ["A", "SELL"]]));
+        assert_eq!(Order::from_row(&talk.rows.0[0].1).order_side, Side::Sell.into());
+    }
+}
+
+#[test]
+fn both_names_of_a_field_are_asked_for() {
+    let mut talk = Talk::authorized();
+    talk.want(EventKind::Order, &["A"], None);
+    talk.hear(&json!({"type": "CHANNEL_OPENED", "channel": 1, "service": "FEED"}));
+    let fields = talk.sent()[1]["acceptEventFields"]["Order"].to_string();
+    assert!(fields.contains("\"orderSide\",\"side\""), "{fields}");
 }
 
 #[test]
