@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, cast
@@ -179,10 +179,12 @@ def test_every_field_of_every_type_is_what_was_published() -> None:
         asyncio.run(run(exchange))
 
 
-def test_candle_history_comes_newest_first_with_the_marker_as_a_bar() -> None:
+def test_candle_history_comes_newest_first_and_ends_with_a_marker() -> None:
     symbol = "AAPL{=5m,tho=true}"
     start = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
     begin = int(start.timestamp() * 1000)
+    since = start - timedelta(minutes=1)
+    marker_time = begin - 60_000
 
     def bar(number: int, close: float) -> dxfeed.Candle:
         time = begin + number * 300_000
@@ -193,7 +195,7 @@ def test_candle_history_comes_newest_first_with_the_marker_as_a_bar() -> None:
     async def run(exchange: Exchange) -> None:
         exchange.publish(*[bar(number, 230.0 + number) for number in range(-2, 5)])
         async with connected(exchange) as streamer:
-            await streamer.subscribe_candle(["AAPL"], "5m", start, refresh_interval=0)
+            await streamer.subscribe_candle(["AAPL"], "5m", since, refresh_interval=0)
             candle = tastytrade.dxfeed.Candle
             snapshot = [await streamer.get_event(candle) for _ in range(6)]
             bars, marker = snapshot[:-1], snapshot[-1]
@@ -204,7 +206,9 @@ def test_candle_history_comes_newest_first_with_the_marker_as_a_bar() -> None:
             assert marker.snapshot_end
             assert marker.remove
             assert marker.model_dump() == expected(
-                dxfeed.Candle(symbol, event_flags=10, index=begin // 1000 << 32, time=begin)
+                dxfeed.Candle(
+                    symbol, event_flags=10, index=marker_time // 1000 << 32, time=marker_time
+                )
             )
             assert marker.close == 0
             assert marker.volume is None

@@ -1,4 +1,5 @@
-//! Snapshots of a HISTORY subscription: newest first, closed by a marker row.
+//! Snapshots of a HISTORY subscription: newest first, closed by a marker row where no event stands in
+//! the marker's place.
 
 use dxstream::event::{EventKind, flags, index};
 use dxstream::symbol::{SymbolId, TextId};
@@ -32,7 +33,12 @@ pub(crate) fn rows(
         for row in &mut snapshot[start..] {
             row.set_flags(0);
         }
-        snapshot.push(marker(kind, symbol, source, from_time));
+        let marker = marker(kind, symbol, source, from_time);
+        // The marker would remove an event of its index, as clients know events by their index.
+        match snapshot[start..].last_mut() {
+            Some(last) if last.index() == marker.index() => last.set_flags(flags::SNAPSHOT_END),
+            _ => snapshot.push(marker),
+        }
         let first = &mut snapshot[start];
         first.set_flags(first.flags() | flags::SNAPSHOT_BEGIN);
     }

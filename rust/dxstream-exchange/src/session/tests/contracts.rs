@@ -91,12 +91,11 @@ fn history_is_a_snapshot_from_new_to_old_and_then_live() {
     for (time, close) in [(60_000, 1.0), (120_000, 2.0), (180_000, 3.0)] {
         talk.candle("AAPL{=m}", time, close);
     }
-    let heard =
-        talk.subscribe(r#""add":[{"type":"Candle","symbol":"AAPL{=m}","fromTime":120000}]"#);
+    let heard = talk.subscribe(r#""add":[{"type":"Candle","symbol":"AAPL{=m}","fromTime":90000}]"#);
     assert_eq!(
         feed_data(&heard),
         [
-            r#"{"type":"FEED_DATA","channel":1,"data":["Candle",[4,"AAPL{=m}",180000,3.0,0,"AAPL{=m}",120000,2.0,10,"AAPL{=m}",120000,"NaN"]]}"#
+            r#"{"type":"FEED_DATA","channel":1,"data":["Candle",[4,"AAPL{=m}",180000,3.0,0,"AAPL{=m}",120000,2.0,10,"AAPL{=m}",90000,"NaN"]]}"#
         ]
     );
     talk.candle("AAPL{=m}", 180_000, 3.1);
@@ -104,9 +103,29 @@ fn history_is_a_snapshot_from_new_to_old_and_then_live() {
     let expected = [json!(0), json!("AAPL{=m}"), json!(180_000), json!(3.1)];
     assert_eq!(values(&talk.pass(100), "Candle"), expected, "what is before fromTime is left out");
     let again =
-        talk.subscribe(r#""add":[{"type":"Candle","symbol":"AAPL{=m}","fromTime":180000}]"#);
+        talk.subscribe(r#""add":[{"type":"Candle","symbol":"AAPL{=m}","fromTime":170000}]"#);
     let flags: Vec<Value> = values(&again, "Candle").chunks(4).map(|row| row[0].clone()).collect();
     assert_eq!(flags, [json!(4), json!(10)], "another fromTime makes another snapshot");
+}
+
+#[test]
+fn an_event_at_the_start_of_a_history_ends_the_snapshot() {
+    let mut talk = opened("AUTO", 0.0);
+    for time in [60_000, 120_000, 180_000] {
+        talk.candle("AAPL{=m}", time, 1.0);
+    }
+    for (from_time, rows) in
+        [(120_000, &[(4, 180_000), (8, 120_000)][..]), (180_000, &[(12, 180_000)])]
+    {
+        let heard = talk.subscribe(&format!(
+            r#""add":[{{"type":"Candle","symbol":"AAPL{{=m}}","fromTime":{from_time}}}]"#
+        ));
+        let heard: Vec<(i64, i64)> = values(&heard, "Candle")
+            .chunks(4)
+            .map(|row| (row[0].as_i64().unwrap(), row[2].as_i64().unwrap()))
+            .collect();
+        assert_eq!(heard, rows);
+    }
 }
 
 #[test]
@@ -147,7 +166,7 @@ fn history_conflates_by_index_but_not_across_flags() {
 fn a_long_snapshot_spans_frames() {
     let rules = Rules { max_frame_bytes: 1_000, ..Rules::default() };
     let mut talk = Talk::opened(rules, "AUTO", 0.1, FIELDS);
-    for minute in 0..100 {
+    for minute in 1..=100 {
         talk.candle("AAPL{=m}", minute * 60_000, 1.0);
     }
     let heard = talk.subscribe(r#""add":[{"type":"Candle","symbol":"AAPL{=m}","fromTime":0}]"#);
