@@ -4,6 +4,7 @@ It is for demonstrations, tests and benchmarks; real DXLink clients accept it.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Self
@@ -236,6 +237,29 @@ class Exchange:
     def publish(self, *events: Event) -> None:
         """Send events to every subscriber; they become the last of their symbols, and history."""
         self._native.publish(events)
+
+    def set_depth(
+        self,
+        symbol: str,
+        bids: Sequence[tuple[float, float]],
+        asks: Sequence[tuple[float, float]],
+        *,
+        time: int | None = None,
+    ) -> None:
+        """Set the order book that the DOM service shows for a symbol, in place of the source's.
+
+        Parameters
+        ----------
+        symbol
+            The symbol, as clients name it.
+        bids
+            Price and size of each bid level, in descending price.
+        asks
+            Price and size of each ask level, in ascending price.
+        time
+            Time of the book, ms since 1970 UTC; now, unless it is given.
+        """
+        self._native.set_depth(symbol, bids, asks, _now() if time is None else time)
 
     def play(self) -> None:
         """Begin the time of a source that waits for it."""

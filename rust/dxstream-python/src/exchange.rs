@@ -9,7 +9,7 @@ use dxstream::event::EventKind;
 use dxstream_exchange::blast::{Blast, Pace, Stamp};
 use dxstream_exchange::config::{Access, FieldNames, Rules, SlowClient, Start, SubscriptionRate};
 use dxstream_exchange::market::{Market, MarketConfig};
-use dxstream_exchange::source::Row;
+use dxstream_exchange::source::{Depth, Level, Row};
 use dxstream_exchange::{self as exchange, ExchangeConfig};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -178,6 +178,23 @@ impl Exchange {
         let py = events.py();
         py.detach(|| self.0.publish(&rows));
         Ok(())
+    }
+
+    /// Sets the order book that the DOM service shows for a symbol; levels are price and size.
+    #[pyo3(name = "set_depth")]
+    fn py_set_depth(
+        &self,
+        py: Python<'_>,
+        symbol: &str,
+        bids: Vec<(f64, f64)>,
+        asks: Vec<(f64, f64)>,
+        time: i64,
+    ) {
+        let side = |levels: Vec<(f64, f64)>| {
+            levels.into_iter().map(|(price, size)| Level { price, size }).collect()
+        };
+        let depth = Depth { time, bids: side(bids), asks: side(asks) };
+        py.detach(|| self.0.set_depth(symbol, depth));
     }
 
     /// Begins the time of a source that waits for it.
