@@ -1,5 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
+JS_PEER := tests/peers/js
+JS_INSTALLED := $(JS_PEER)/node_modules/.package-lock.json
 PYTHON ?= python3
 
 # Cargo then links as maturin does, and neither has to build the other's work again.
@@ -24,10 +26,14 @@ test-rust: $(VENV)/installed ## Run the tests of the Rust workspace
 	cargo test --locked --workspace
 
 .PHONY: test-python
-test-python: build ## Run pytest, and check the types and the stubs
+test-python: build $(JS_INSTALLED) ## Run pytest, and check the types and the stubs
 	$(BIN)/pytest
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest dxstream --mypy-config-file pyproject.toml
+
+.PHONY: peers
+peers: build $(JS_INSTALLED) ## Run the tests in which other clients use the exchange
+	$(BIN)/pytest tests/test_sdk_client.py tests/test_js_client.py
 
 .PHONY: lint
 lint: $(VENV)/installed ## Check format, lints and documentation
@@ -55,3 +61,7 @@ $(VENV)/installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
+
+# The tests that need the packages skip where there is no node.
+$(JS_INSTALLED): $(JS_PEER)/package.json $(JS_PEER)/package-lock.json
+	if command -v node > /dev/null; then cd $(JS_PEER) && npm ci --silent && touch $(notdir $(@D))/$(@F); fi
