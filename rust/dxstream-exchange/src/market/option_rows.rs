@@ -107,6 +107,8 @@ impl Asset {
         // Both types begin with the fields of a sale; OptionSale has four of its own.
         row[..shared].copy_from_slice(&sale_row[..shared]);
         OptionSale {
+            // The index of this type is no time; the dxFeed API keeps 32 bits of it.
+            index: sale.id,
             underlying_price: *spot,
             volatility: contract.volatility,
             delta: contract.value().delta,

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use dxstream::event::{
-    Candle, Greeks, Order, Quote, Series, Summary, TimeAndSale, Trade, Underlying, flags, index,
+    Candle, Greeks, OptionSale, Order, Quote, Series, Summary, TimeAndSale, Trade, Underlying,
+    flags, index,
 };
 
 use super::*;
@@ -313,6 +314,20 @@ fn option_volumes_add_up() {
     let whole = underlying.call_volume + underlying.put_volume;
     assert_eq!(underlying.option_volume.to_bits(), whole.to_bits());
     assert!(series.iter().map(|series| series.call_volume).sum::<f64>() >= underlying.call_volume);
+}
+
+#[test]
+fn option_sales_are_told_apart_by_32_bits_of_their_index() {
+    let (mut market, tables) = market(&config());
+    let aapl = id(&tables, "AAPL");
+    market.knows(EventKind::OptionSale, "AAPL");
+    let live: Vec<OptionSale> = of(&until(&mut market, 60), aapl);
+    let history: Vec<OptionSale> = of(&market.history(EventKind::OptionSale, aapl, None, 0), aapl);
+    assert!(!live.is_empty() && history.len() > live.len());
+    assert!(history.windows(2).all(|pair| pair[0].index < pair[1].index));
+    assert!(history.iter().all(|sale| i32::try_from(sale.index).is_ok()));
+    let last = history.last().unwrap();
+    assert_eq!((live.last().unwrap().index, live.last().unwrap().time), (last.index, last.time));
 }
 
 #[test]

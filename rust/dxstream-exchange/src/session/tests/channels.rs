@@ -159,10 +159,7 @@ fn candles_are_removed_without_from_time_and_under_any_spelling() {
     talk.candle("AAPL{=m}", 60_000, 1.0);
     let heard =
         talk.subscribe(r#""add":[{"type":"Candle","symbol":"AAPL{=1m}","fromTime":60000}]"#);
-    assert_eq!(
-        values(&heard, "Candle"),
-        [json!(12), json!("AAPL{=m}"), json!(60_000), json!(1.0)]
-    );
+    assert_eq!(values(&heard, "Candle"), [json!(12), json!("AAPL{=m}"), json!(60_000), json!(1.0)]);
     talk.subscribe(r#""remove":[{"type":"Candle","symbol":"AAPL{=1m,tho=false}"}]"#);
     talk.candle("AAPL{=m}", 60_000, 1.1);
     assert_eq!(talk.hear(), [""; 0]);
