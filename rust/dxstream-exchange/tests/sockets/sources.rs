@@ -5,6 +5,7 @@ use dxstream::event::{EventKind, Quote, Record, TimeAndSale};
 use dxstream::symbol::{SymbolId, Tables};
 use dxstream_exchange::Exchange;
 use dxstream_exchange::config::{ExchangeConfig, Rules, SlowClient, Start};
+use dxstream_exchange::market::{Market, MarketConfig};
 use dxstream_exchange::source::{Due, EventSource, Row};
 use serde_json::json;
 
@@ -167,4 +168,43 @@ async fn a_client_that_stops_reading_is_dropped_and_others_go_on() {
         }
     }
     until(|| exchange.stats().slow_clients == 1).await;
+}
+
+#[tokio::test]
+async fn the_order_book_of_a_market_is_what_its_quote_is_the_top_of() {
+    let tables = Arc::new(Tables::new());
+    let settings = MarketConfig {
+        symbols: vec!["AAPL".to_owned()],
+        before: Duration::from_mins(1),
+        ..MarketConfig::default()
+    };
+    let market = Market::new(&settings, Arc::clone(&tables)).unwrap();
+    let exchange = Exchange::start(ExchangeConfig {
+        source: Some(Box::new(market)),
+        tables,
+        start: Start::OnCommand,
+        ..ExchangeConfig::default()
+    })
+    .unwrap();
+    let mut client = Client::opened(&exchange).await;
+    client.subscribe("Quote", "AAPL").await;
+    let quote = client.data().await;
+    client
+        .say(r#"{"type":"CHANNEL_REQUEST","channel":3,"service":"DOM","parameters":{"symbol":"AAPL","sources":["NTV"]}}"#)
+        .await;
+    client.say(r#"{"type":"DOM_SETUP","channel":3,"acceptDepthLimit":4}"#).await;
+    let book = client.wait_for("DOM_SNAPSHOT").await;
+    let prices = |side: &str| -> Vec<f64> {
+        book[side]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|level| level["price"].as_f64().unwrap())
+            .collect()
+    };
+    let (bids, asks) = (prices("bids"), prices("asks"));
+    assert_eq!((bids.len(), asks.len()), (4, 4));
+    assert_eq!(quote, [json!("AAPL"), json!(bids[0])]);
+    assert!(bids.is_sorted_by(|better, worse| better > worse));
+    assert!(bids[0] < asks[0] && asks.is_sorted_by(|better, worse| better < worse));
 }
