@@ -6,7 +6,7 @@ from typing import Any, Generic, Self, TypeVar, final
 
 from dxstream.dxfeed import *  # noqa: F403
 from dxstream.dxfeed import Event
-from dxstream.exchange import Blast, Market, Rules
+from dxstream.exchange import Blast, Market, Rules, Tape
 
 _E = TypeVar("_E", bound=Event)
 
@@ -90,7 +90,13 @@ class Client:
 @final
 class Exchange:
     def __new__(
-        cls, port: int, rules: Rules, *, market: Market | None = None, blast: Blast | None = None
+        cls,
+        port: int,
+        rules: Rules,
+        *,
+        market: Market | None = None,
+        blast: Blast | None = None,
+        tape: Tape | None = None,
     ) -> Self: ...
     @property
     def url(self) -> str: ...
@@ -98,6 +104,8 @@ class Exchange:
     def port(self) -> int: ...
     @property
     def ca_pem(self) -> str | None: ...
+    def options(self, symbol: str) -> list[str]: ...
+    def tape(self) -> tuple[tuple[str, ...], dict[str, int], int | None, float] | None: ...
     def publish(self, events: Sequence[Event]) -> None: ...
     def set_depth(
         self,

@@ -6,6 +6,7 @@ It is for demonstrations, tests and benchmarks; real DXLink clients accept it.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from os import PathLike
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from dxstream import _dxstream
 from dxstream.dxfeed import Event
 
-__all__ = ["Blast", "Exchange", "ExchangeStats", "Market", "Rules"]
+__all__ = ["Blast", "Exchange", "ExchangeStats", "Market", "Rules", "Tape", "TapeContents"]
 
 SYMBOLS = tuple(_dxstream.market_symbols())
 """The underlyings of the synthetic market."""
@@ -83,6 +84,46 @@ class Blast:
     stamp: str = "none"
 
 
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Recorded events, merged by time from files whose names say what they hold.
+
+    Attributes
+    ----------
+    paths
+        ``*.jsonl`` and ``*.jsonl.gz`` with a decoded QD record a line; ``<symbol>_<yyyymmdd>_quote.zip``
+        and ``..._trade.zip`` with the ticks of a day; ``*.csv`` and ``*.csv.gz`` with a text tape.
+    speed
+        How many times as fast as it was recorded to play it: 1.0 is real time, and ``None`` as fast as
+        it can.
+    """
+
+    paths: tuple[str | PathLike[str], ...]
+    speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TapeContents:
+    """What a tape holds.
+
+    Attributes
+    ----------
+    symbols
+        The symbols of its events, in the order in which the files name them.
+    events
+        How many events it has, by the name of their type.
+    start
+        Time of the first event, ms since 1970 UTC; ``None`` for a tape without events.
+    seconds
+        Seconds from the first event to the last, as it was recorded.
+    """
+
+    symbols: tuple[str, ...]
+    events: dict[str, int]
+    start: int | None
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How the exchange speaks.
@@ -130,6 +171,8 @@ class ExchangeStats:
         Clients that are connected now.
     accepted
         Clients that were ever connected.
+    subscriptions
+        Subscriptions of the clients that are connected, counted by type, symbol and source.
     frames
         Messages put out to clients.
     errors
@@ -142,6 +185,7 @@ class ExchangeStats:
 
     connections: int
     accepted: int
+    subscriptions: int
     frames: int
     errors: int
     slow_clients: int
@@ -154,8 +198,8 @@ class Exchange:
     Parameters
     ----------
     source
-        Where events come from besides :meth:`publish`: a :class:`Market`, a :class:`Blast`, or
-        ``None``.
+        Where events come from besides :meth:`publish`: a :class:`Market`, a :class:`Tape`, a
+        :class:`Blast`, or ``None``.
     port
         Where to listen; 0 lets the system choose.
     rules
@@ -164,9 +208,9 @@ class Exchange:
     Raises
     ------
     ValueError
-        If a setting makes no sense.
+        If a setting makes no sense, or a tape has a line that cannot be read.
     OSError
-        If the port is taken.
+        If the port is taken, or a file cannot be read.
 
     Examples
     --------
@@ -181,7 +225,7 @@ class Exchange:
 
     def __init__(
         self,
-        source: Market | Blast | None = Market(),
+        source: Market | Blast | Tape | None = Market(),
         *,
         port: int = 0,
         rules: Rules = Rules(),
@@ -191,6 +235,7 @@ class Exchange:
             rules,
             market=source if isinstance(source, Market) else None,
             blast=source if isinstance(source, Blast) else None,
+            tape=source if isinstance(source, Tape) else None,
         )
 
     @classmethod
@@ -233,6 +278,20 @@ class Exchange:
     def ca_pem(self) -> str | None:
         """The certificate authority that clients have to trust, in PEM; ``None`` without TLS."""
         return self._native.ca_pem
+
+    @property
+    def tape(self) -> TapeContents | None:
+        """What the tape holds that the exchange plays; ``None`` where it plays none."""
+        contents = self._native.tape()
+        return None if contents is None else TapeContents(*contents)
+
+    def options(self, symbol: str) -> list[str]:
+        """Return the symbols of the options of an underlying of the market.
+
+        They are in order of expiry and strike, for each strike the call, then the put; there are none of
+        a symbol that the market does not have.
+        """
+        return self._native.options(symbol)
 
     def publish(self, *events: Event) -> None:
         """Send events to every subscriber; they become the last of their symbols, and history."""

@@ -28,6 +28,8 @@ pub struct Stats {
     pub connections: usize,
     /// Clients that were ever connected.
     pub accepted: u64,
+    /// Subscriptions of the clients that are connected, counted by type, symbol and source.
+    pub subscriptions: usize,
     /// Messages put out to clients.
     pub frames: u64,
     /// ERROR messages among them.
@@ -157,8 +159,11 @@ impl Hub {
 
     /// Forgets a client.
     pub(crate) fn leave(&mut self, id: u64) {
-        if self.connections.remove(&id).is_some() {
-            self.record.update(|stats| stats.connections -= 1);
+        if let Some(Connection { session, .. }) = self.connections.remove(&id) {
+            self.record.update(|stats| {
+                stats.connections -= 1;
+                stats.subscriptions -= session.subscribed();
+            });
         }
     }
 
@@ -170,8 +175,13 @@ impl Hub {
     pub(crate) fn receive(&mut self, id: u64, now: Duration, text: &str) {
         self.record.keep(text, self.received_limit);
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        let before = connection.session.subscribed();
         connection.session.receive(now, text);
-        if self.start == Start::OnFirstSubscription && connection.session.has_subscriptions() {
+        let after = connection.session.subscribed();
+        if before != after {
+            self.record.update(|stats| stats.subscriptions = stats.subscriptions + after - before);
+        }
+        if self.start == Start::OnFirstSubscription && after > 0 {
             self.play(now);
         }
     }

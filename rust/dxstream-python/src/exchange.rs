@@ -1,19 +1,24 @@
 //! `Exchange`: the embedded exchange, as a Python object. Its settings are declared in
 //! `dxstream.exchange`.
 
+use std::collections::HashMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dxstream::event::EventKind;
+use dxstream::symbol::Tables;
 use dxstream_exchange::blast::{Blast, Pace, Stamp};
 use dxstream_exchange::config::{Access, FieldNames, Rules, SlowClient, Start, SubscriptionRate};
 use dxstream_exchange::market::{Market, MarketConfig};
 use dxstream_exchange::source::{Depth, Level, Row};
+use dxstream_exchange::tape::{Speed, Tape, TapeError, TapePlayer};
 use dxstream_exchange::{self as exchange, ExchangeConfig};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::event::rows::row_of;
 
@@ -37,6 +42,13 @@ struct BlastSettings {
     wait_for: usize,
     rows_per_second: Option<u64>,
     stamp: String,
+}
+
+/// `dxstream.exchange.Tape`.
+#[derive(FromPyObject)]
+struct TapeSettings {
+    paths: Vec<PathBuf>,
+    speed: Option<f64>,
 }
 
 /// `dxstream.exchange.Rules`.
@@ -115,68 +127,162 @@ impl BlastSettings {
     }
 }
 
+impl MarketSettings {
+    fn market(self, py: Python<'_>, tables: Arc<Tables>) -> PyResult<Market> {
+        let config = MarketConfig {
+            seed: self.seed,
+            start: self.start,
+            symbols: self.symbols,
+            quotes_per_second: self.quotes_per_second,
+            trades_per_second: self.trades_per_second,
+            ..MarketConfig::default()
+        };
+        py.detach(|| Market::new(&config, tables))
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+}
+
+impl TapeSettings {
+    fn player(self, py: Python<'_>, tables: &Tables) -> PyResult<TapePlayer> {
+        let speed = match self.speed {
+            None => Speed::Full,
+            Some(speed) if speed > 0.0 && speed.is_finite() => Speed::Scaled(speed),
+            Some(speed) => {
+                return Err(PyValueError::new_err(format!(
+                    "speed must be above 0, or None for full speed; not {speed}"
+                )));
+            }
+        };
+        if self.paths.is_empty() {
+            return Err(PyValueError::new_err("a tape needs a file; name at least one in paths"));
+        }
+        let tape = py.detach(|| Tape::open(&self.paths, tables)).map_err(|error| {
+            let text = error.to_string();
+            match error {
+                // The kind of the error decides on the exception, such as `FileNotFoundError`.
+                TapeError::Read { error, .. } => io::Error::new(error.kind(), text).into(),
+                _ => PyValueError::new_err(text),
+            }
+        })?;
+        Ok(TapePlayer::new(tape, speed))
+    }
+}
+
+/// Symbols, counts of events by type, time of the first event in ms, and seconds to the last.
+type Contents<'py> = (Bound<'py, PyTuple>, Bound<'py, PyDict>, Option<i64>, f64);
+
+/// What a tape holds.
+struct TapeContents {
+    symbols: Vec<String>,
+    events: Vec<(&'static str, usize)>,
+    start: Option<i64>,
+    seconds: f64,
+}
+
+impl TapeContents {
+    fn of(tape: &Tape, tables: &Tables) -> Self {
+        let counts = EventKind::ALL.iter().map(|&kind| (kind.name(), tape.count(kind)));
+        let symbols = tape.symbols().iter().filter_map(|&symbol| tables.symbol(symbol));
+        Self {
+            symbols: symbols.map(str::to_owned).collect(),
+            events: counts.filter(|(_, count)| *count > 0).collect(),
+            start: tape.start(),
+            seconds: tape.length().as_secs_f64(),
+        }
+    }
+}
+
 /// A DXLink exchange on loopback, on a thread of its own. It stops when it is dropped.
 #[pyclass(frozen, module = "dxstream._dxstream")]
-pub(crate) struct Exchange(exchange::Exchange);
+pub(crate) struct Exchange {
+    exchange: exchange::Exchange,
+    /// The symbols of options, by underlying.
+    options: HashMap<String, Vec<String>>,
+    tape: Option<TapeContents>,
+}
 
 #[pymethods]
 impl Exchange {
     #[new]
-    #[pyo3(signature = (port, rules, *, market=None, blast=None))]
+    #[pyo3(signature = (port, rules, *, market=None, blast=None, tape=None))]
     fn py_new(
         py: Python<'_>,
         port: u16,
         rules: RuleSettings,
         market: Option<MarketSettings>,
         blast: Option<BlastSettings>,
+        tape: Option<TapeSettings>,
     ) -> PyResult<Self> {
         let mut config = rules.config(port)?;
+        let mut options = HashMap::new();
+        let mut contents = None;
         if let Some(settings) = market {
-            let settings = MarketConfig {
-                seed: settings.seed,
-                start: settings.start,
-                symbols: settings.symbols,
-                quotes_per_second: settings.quotes_per_second,
-                trades_per_second: settings.trades_per_second,
-                ..MarketConfig::default()
+            let underlyings = settings.symbols.clone();
+            let market = settings.market(py, Arc::clone(&config.tables))?;
+            let listed = |symbol: String| {
+                let of_symbol = market.options(&symbol).collect();
+                (symbol, of_symbol)
             };
-            let tables = Arc::clone(&config.tables);
-            let market = py
-                .detach(|| Market::new(&settings, tables))
-                .map_err(|error| PyValueError::new_err(error.to_string()))?;
+            options = underlyings.into_iter().map(listed).collect();
             config.source = Some(Box::new(market));
         }
+        if let Some(settings) = tape {
+            let player = settings.player(py, &config.tables)?;
+            contents = Some(TapeContents::of(player.tape(), &config.tables));
+            config.source = Some(Box::new(player));
+        }
         config.blast = blast.map(BlastSettings::blast).transpose()?;
-        let exchange = py.detach(|| exchange::Exchange::start(config));
-        exchange.map(Self).map_err(|error| PyOSError::new_err(error.to_string()))
+        let exchange = py
+            .detach(|| exchange::Exchange::start(config))
+            .map_err(|error| PyOSError::new_err(error.to_string()))?;
+        Ok(Self { exchange, options, tape: contents })
     }
 
     /// Where clients connect to.
     #[getter(url)]
     fn py_url(&self) -> String {
-        self.0.url()
+        self.exchange.url()
     }
 
     /// The port that the exchange listens on.
     #[getter(port)]
     fn py_port(&self) -> u16 {
-        self.0.port()
+        self.exchange.port()
     }
 
     /// The certificate authority that clients have to trust, in PEM; `None` without TLS.
     #[getter(ca_pem)]
     fn py_ca_pem(&self) -> Option<&str> {
-        self.0.ca_pem()
+        self.exchange.ca_pem()
+    }
+
+    /// The symbols of the options of an underlying of the market.
+    #[pyo3(name = "options")]
+    fn py_options(&self, symbol: &str) -> Vec<&str> {
+        let listed = self.options.get(symbol).into_iter().flatten();
+        listed.map(String::as_str).collect()
+    }
+
+    /// What the tape holds, in the order of the fields of `dxstream.exchange.TapeContents`.
+    #[pyo3(name = "tape")]
+    fn py_tape<'py>(&self, py: Python<'py>) -> PyResult<Option<Contents<'py>>> {
+        let Some(tape) = &self.tape else { return Ok(None) };
+        let symbols = PyTuple::new(py, &tape.symbols)?;
+        let events = PyDict::new(py);
+        for (name, count) in &tape.events {
+            events.set_item(name, count)?;
+        }
+        Ok(Some((symbols, events, tape.start, tape.seconds)))
     }
 
     /// Sends events to every subscriber.
     #[pyo3(name = "publish")]
     fn py_publish(&self, events: &Bound<'_, PyAny>) -> PyResult<()> {
-        let tables = self.0.tables();
+        let tables = self.exchange.tables();
         let row = |event| row_of(&event?, tables).map(|(kind, words)| Row { kind, words });
         let rows: Vec<Row> = events.try_iter()?.map(row).collect::<PyResult<_>>()?;
         let py = events.py();
-        py.detach(|| self.0.publish(&rows));
+        py.detach(|| self.exchange.publish(&rows));
         Ok(())
     }
 
@@ -200,34 +306,35 @@ impl Exchange {
     /// Begins the time of a source that waits for it.
     #[pyo3(name = "play")]
     fn py_play(&self, py: Python<'_>) {
-        py.detach(|| self.0.play());
+        py.detach(|| self.exchange.play());
     }
 
     /// Sends a text message to every client, as it is.
     #[pyo3(name = "send_raw")]
     fn py_send_raw(&self, py: Python<'_>, text: &str) {
-        py.detach(|| self.0.send_raw(text));
+        py.detach(|| self.exchange.send_raw(text));
     }
 
     /// Closes every connection.
     #[pyo3(name = "close_connections")]
     fn py_close_connections(&self, py: Python<'_>, code: u16, reason: &str) {
-        py.detach(|| self.0.close_connections(code, reason));
+        py.detach(|| self.exchange.close_connections(code, reason));
     }
 
     /// The clients' last messages, oldest first.
     #[pyo3(name = "received")]
     fn py_received(&self) -> Vec<String> {
-        self.0.received()
+        self.exchange.received()
     }
 
     /// What the exchange has done: counts by name, and events by type.
     #[pyo3(name = "stats")]
     fn py_stats<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
-        let stats = self.0.stats();
+        let stats = self.exchange.stats();
         let counts = PyDict::new(py);
         counts.set_item("connections", stats.connections)?;
         counts.set_item("accepted", stats.accepted)?;
+        counts.set_item("subscriptions", stats.subscriptions)?;
         counts.set_item("frames", stats.frames)?;
         counts.set_item("errors", stats.errors)?;
         counts.set_item("slow_clients", stats.slow_clients)?;
@@ -241,7 +348,7 @@ impl Exchange {
     /// Closes every connection and ends the exchange.
     #[pyo3(name = "stop")]
     fn py_stop(&self, py: Python<'_>) {
-        py.detach(|| self.0.stop());
+        py.detach(|| self.exchange.stop());
     }
 }
 

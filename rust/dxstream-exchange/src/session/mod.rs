@@ -231,9 +231,9 @@ impl Session {
         self.outbox.bytes() >= self.rules.outbox_bytes
     }
 
-    /// Whether the client has subscribed to anything.
-    pub(crate) fn has_subscriptions(&self) -> bool {
-        self.subscriptions.len() > 0
+    /// How many subscriptions the client has.
+    pub(crate) fn subscribed(&self) -> usize {
+        self.subscriptions.len()
     }
 
     /// The longest queue of a channel.

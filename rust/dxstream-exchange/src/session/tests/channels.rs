@@ -52,7 +52,7 @@ fn a_cancelled_channel_is_closed_and_says_nothing_more() {
     assert_eq!(heard, [r#"{"type":"CHANNEL_CLOSED","channel":1}"#]);
     talk.quote("AAPL", 1.0);
     assert_eq!(talk.hear(), [""; 0]);
-    assert!(!talk.session.has_subscriptions());
+    assert_eq!(talk.session.subscribed(), 0);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn types_that_are_not_served_are_met_with_silence() {
         r#""add":[{"type":"What","symbol":"AAPL"},{"type":"TimeAndSale","symbol":"AAPL"},{"type":"Quote","symbol":"*"}]"#,
     );
     assert_eq!(heard, [""; 0]);
-    assert!(!talk.session.has_subscriptions());
+    assert_eq!(talk.session.subscribed(), 0);
 }
 
 #[test]
