@@ -1,4 +1,4 @@
-"""Recorded days go through the exchange, a socket and the streamer, and nothing changes on the way."""
+"""Recorded days go through the exchange, a socket and the streamer, and arrive unchanged."""
 
 import csv
 import gzip
@@ -61,7 +61,7 @@ class Columns:
 
     numbers: "array[float]" = field(default_factory=lambda: array("d"))
     times: "array[int]" = field(default_factory=lambda: array("q"))
-    exchanges: list[str] = field(default_factory=list)
+    exchanges: list[str | None] = field(default_factory=list)
 
 
 def drain(listener: Listener[Any], events: list[Event]) -> None:

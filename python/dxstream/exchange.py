@@ -91,11 +91,12 @@ class Tape:
     Attributes
     ----------
     paths
-        ``*.jsonl`` and ``*.jsonl.gz`` with a decoded QD record a line; ``<symbol>_<yyyymmdd>_quote.zip``
-        and ``..._trade.zip`` with the ticks of a day; ``*.csv`` and ``*.csv.gz`` with a text tape.
+        ``*.jsonl`` and ``*.jsonl.gz`` with a decoded QD record a line;
+        ``<symbol>_<yyyymmdd>_quote.zip`` and ``..._trade.zip`` with the ticks of a day; ``*.csv``
+        and ``*.csv.gz`` with a text tape.
     speed
-        How many times as fast as it was recorded to play it: 1.0 is real time, and ``None`` as fast as
-        it can.
+        How many times as fast as it was recorded to play it: 1.0 is real time, and ``None`` is full
+        speed.
     """
 
     paths: tuple[str | PathLike[str], ...]
@@ -288,8 +289,8 @@ class Exchange:
     def options(self, symbol: str) -> list[str]:
         """Return the symbols of the options of an underlying of the market.
 
-        They are in order of expiry and strike, for each strike the call, then the put; there are none of
-        a symbol that the market does not have.
+        They are in order of expiry and strike, for each strike the call, then the put; there are
+        none of a symbol that the market does not have.
         """
         return self._native.options(symbol)
 

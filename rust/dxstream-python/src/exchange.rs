@@ -195,7 +195,7 @@ impl TapeContents {
 /// A DXLink exchange on loopback, on a thread of its own. It stops when it is dropped.
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct Exchange {
-    exchange: exchange::Exchange,
+    server: exchange::Exchange,
     /// The symbols of options, by underlying.
     options: HashMap<String, Vec<String>>,
     tape: Option<TapeContents>,
@@ -232,28 +232,28 @@ impl Exchange {
             config.source = Some(Box::new(player));
         }
         config.blast = blast.map(BlastSettings::blast).transpose()?;
-        let exchange = py
+        let server = py
             .detach(|| exchange::Exchange::start(config))
             .map_err(|error| PyOSError::new_err(error.to_string()))?;
-        Ok(Self { exchange, options, tape: contents })
+        Ok(Self { server, options, tape: contents })
     }
 
     /// Where clients connect to.
     #[getter(url)]
     fn py_url(&self) -> String {
-        self.exchange.url()
+        self.server.url()
     }
 
     /// The port that the exchange listens on.
     #[getter(port)]
     fn py_port(&self) -> u16 {
-        self.exchange.port()
+        self.server.port()
     }
 
     /// The certificate authority that clients have to trust, in PEM; `None` without TLS.
     #[getter(ca_pem)]
     fn py_ca_pem(&self) -> Option<&str> {
-        self.exchange.ca_pem()
+        self.server.ca_pem()
     }
 
     /// The symbols of the options of an underlying of the market.
@@ -278,11 +278,11 @@ impl Exchange {
     /// Sends events to every subscriber.
     #[pyo3(name = "publish")]
     fn py_publish(&self, events: &Bound<'_, PyAny>) -> PyResult<()> {
-        let tables = self.exchange.tables();
+        let tables = self.server.tables();
         let row = |event| row_of(&event?, tables).map(|(kind, words)| Row { kind, words });
         let rows: Vec<Row> = events.try_iter()?.map(row).collect::<PyResult<_>>()?;
         let py = events.py();
-        py.detach(|| self.exchange.publish(&rows));
+        py.detach(|| self.server.publish(&rows));
         Ok(())
     }
 
@@ -306,31 +306,31 @@ impl Exchange {
     /// Begins the time of a source that waits for it.
     #[pyo3(name = "play")]
     fn py_play(&self, py: Python<'_>) {
-        py.detach(|| self.exchange.play());
+        py.detach(|| self.server.play());
     }
 
     /// Sends a text message to every client, as it is.
     #[pyo3(name = "send_raw")]
     fn py_send_raw(&self, py: Python<'_>, text: &str) {
-        py.detach(|| self.exchange.send_raw(text));
+        py.detach(|| self.server.send_raw(text));
     }
 
     /// Closes every connection.
     #[pyo3(name = "close_connections")]
     fn py_close_connections(&self, py: Python<'_>, code: u16, reason: &str) {
-        py.detach(|| self.exchange.close_connections(code, reason));
+        py.detach(|| self.server.close_connections(code, reason));
     }
 
     /// The clients' last messages, oldest first.
     #[pyo3(name = "received")]
     fn py_received(&self) -> Vec<String> {
-        self.exchange.received()
+        self.server.received()
     }
 
     /// What the exchange has done: counts by name, and events by type.
     #[pyo3(name = "stats")]
     fn py_stats<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
-        let stats = self.exchange.stats();
+        let stats = self.server.stats();
         let counts = PyDict::new(py);
         counts.set_item("connections", stats.connections)?;
         counts.set_item("accepted", stats.accepted)?;
@@ -348,7 +348,7 @@ impl Exchange {
     /// Closes every connection and ends the exchange.
     #[pyo3(name = "stop")]
     fn py_stop(&self, py: Python<'_>) {
-        py.detach(|| self.exchange.stop());
+        py.detach(|| self.server.stop());
     }
 }
 
