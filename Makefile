@@ -18,6 +18,13 @@ help: ## Print this list
 build: $(VENV)/installed ## Build the extension in release and install it into .venv
 	$(BIN)/maturin develop --release --locked --quiet
 
+.PHONY: demo
+demo: $(VENV)/installed ## Build a release wheel, install it into .venv and stream a market
+	rm -f target/wheels/dxstream-*.whl
+	$(BIN)/maturin build --release --locked --quiet --interpreter $(BIN)/python --out target/wheels
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall target/wheels/dxstream-*.whl
+	$(BIN)/dxstream demo
+
 .PHONY: test
 test: test-rust test-python ## Run every test
 

@@ -163,8 +163,9 @@ async def replay(arguments: argparse.Namespace) -> None:
             return arrived == total
 
         async def begin() -> None:
-            deadline = time.monotonic() + _SUBSCRIBE_SECONDS
-            while played.stats().subscriptions < len(types) * len(tape.symbols):
+            wanted = len(types) * len(tape.symbols)
+            deadline = time.monotonic() + _SUBSCRIBE_SECONDS + wanted / 1000
+            while played.stats().subscriptions < wanted:
                 if time.monotonic() > deadline:
                     msg = "the exchange did not take every subscription; ask for fewer types"
                     raise DXStreamError(msg)
