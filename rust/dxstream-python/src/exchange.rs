@@ -300,7 +300,7 @@ impl Exchange {
             levels.into_iter().map(|(price, size)| Level { price, size }).collect()
         };
         let depth = Depth { time, bids: side(bids), asks: side(asks) };
-        py.detach(|| self.0.set_depth(symbol, depth));
+        py.detach(|| self.server.set_depth(symbol, depth));
     }
 
     /// Begins the time of a source that waits for it.
