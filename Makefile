@@ -61,8 +61,10 @@ stubs: build ## Write the stub of the event types from their declarations
 	$(BIN)/python scripts/stubs.py
 
 .PHONY: bench
-bench: build ## Measure what events cost
+bench: build ## Measure what events cost, and how fast they stream
 	$(BIN)/python benches/events.py
+	$(BIN)/python benches/streaming.py
+	cargo run --locked --release --quiet --package dxstream-exchange --example blast_read
 
 $(VENV)/installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
