@@ -15,6 +15,7 @@ pub mod protocol;
 mod secret;
 pub mod store;
 pub mod symbol;
+mod sync;
 
 pub use error::{Error, Result};
 pub use secret::Secret;

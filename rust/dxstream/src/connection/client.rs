@@ -105,15 +105,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Begins to connect; [`Client::state`] tells how it goes.
+    /// Begins to connect; [`Client::state`] tells how it goes. Rings keep the last `history` events.
     ///
     /// # Errors
     /// [`Error::ConnectionLost`] when the I/O thread cannot be started.
-    pub fn connect(endpoint: Endpoint, settings: SessionSettings, limits: Limits) -> Result<Self> {
+    pub fn connect(
+        endpoint: Endpoint,
+        settings: SessionSettings,
+        limits: Limits,
+        history: usize,
+    ) -> Result<Self> {
         let thread = IoThread::get()?;
         let (commands, arriving) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            store: Store::new(Arc::new(Tables::new())),
+            store: Store::new(Arc::new(Tables::new()), history),
             status: Mutex::new(Status {
                 state: State::Connecting,
                 counters: Counters::default(),

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -126,11 +127,12 @@ impl Conversation<'_> {
     /// Takes a message, and those that are here already.
     fn take_messages(&mut self, first: Result<Received, Error>) -> Result<(), Error> {
         let now = self.now();
+        let received_at = monotonic_nanos();
         let mut next = first;
         for left in (0..MESSAGES_AT_ONCE).rev() {
             match next? {
                 Received::Text(text) => {
-                    let sink = &mut StoreWriter(&self.shared.store);
+                    let sink = &mut StoreWriter { store: &self.shared.store, received_at };
                     self.session.receive(&text, self.wanted, sink, now);
                 }
                 Received::Binary => self.session.receive_binary(now),
@@ -155,6 +157,12 @@ impl Conversation<'_> {
         }
         None
     }
+}
+
+/// The system's monotonic clock, in nanoseconds.
+fn monotonic_nanos() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// What a command meant besides its effect on the subscriptions.

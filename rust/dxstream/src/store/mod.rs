@@ -1,11 +1,12 @@
-//! Where events wait for Python: the latest event of each symbol, and each listener's queue.
+//! Where events wait for Python: the last events of each symbol, and each listener's queue.
 //!
 //! One thread writes, the I/O thread; any thread reads. Reading never makes the writer wait for
-//! longer than a few instructions: a latest value is read without a lock, and a queue hands over whole
+//! longer than a few instructions: rings are read without a lock, and a queue hands over whole
 //! segments.
 
-mod latest;
 mod queue;
+mod ring;
+mod rings;
 mod wake;
 
 use std::collections::HashSet;
@@ -18,15 +19,31 @@ use crate::error::Error;
 use crate::event::EventKind;
 use crate::protocol::EventSink;
 use crate::symbol::{SymbolId, Tables};
-use latest::LatestTable;
 use queue::Queue;
+use rings::Rings;
 
 /// The store of one streamer.
+///
+/// Times of arrival are nanoseconds of the system's monotonic clock.
 #[derive(Debug)]
 pub struct Store {
     tables: Arc<Tables>,
-    latest: Box<[OnceLock<LatestTable>]>,
+    history: usize,
+    rings: Box<[OnceLock<Rings>]>,
     queues: RwLock<Queues>,
+}
+
+/// What the rings of one event type have allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RingMemory {
+    /// The event type.
+    pub kind: EventKind,
+    /// Symbols that have had an event.
+    pub rings: usize,
+    /// Bytes of a row in a ring, with its version and its time of arrival.
+    pub row_bytes: usize,
+    /// Bytes allocated, the table that finds the rings included.
+    pub bytes: usize,
 }
 
 #[derive(Debug)]
@@ -36,11 +53,12 @@ struct Queues {
 }
 
 impl Store {
-    /// An empty store whose rows are in `tables`.
-    pub fn new(tables: Arc<Tables>) -> Self {
+    /// An empty store whose rows are in `tables`, and whose rings keep the last `history` rows.
+    pub fn new(tables: Arc<Tables>, history: usize) -> Self {
         Self {
             tables,
-            latest: EventKind::ALL.iter().map(|_| OnceLock::new()).collect(),
+            history,
+            rings: EventKind::ALL.iter().map(|_| OnceLock::new()).collect(),
             queues: RwLock::new(Queues {
                 by_kind: EventKind::ALL.iter().map(|_| Vec::new()).collect(),
                 ended: None,
@@ -53,12 +71,48 @@ impl Store {
         &self.tables
     }
 
-    /// Copies the latest event of a symbol into `row`; says whether there is one. Takes no lock.
+    /// Copies the latest event of a symbol into `row` and gives its time of arrival; nothing where
+    /// there is none. Takes no lock.
     ///
     /// # Panics
     /// If `row` is shorter than the event type's width.
-    pub fn latest(&self, kind: EventKind, symbol: SymbolId, row: &mut [u64]) -> bool {
-        self.latest[kind as usize].get().is_some_and(|table| table.read(symbol, row))
+    pub fn latest(&self, kind: EventKind, symbol: SymbolId, row: &mut [u64]) -> Option<u64> {
+        let width = kind.fields().len();
+        self.rings[kind as usize].get()?.get(symbol)?.latest(&mut row[..width])
+    }
+
+    /// Hands the last events of a symbol, at most `most`, to `take` with their times of arrival,
+    /// oldest first. Takes no lock. Events that are overwritten meanwhile are left out.
+    pub fn history(
+        &self,
+        kind: EventKind,
+        symbol: SymbolId,
+        most: usize,
+        take: impl FnMut(&[u64], u64),
+    ) {
+        if let Some(ring) = self.rings[kind as usize].get().and_then(|rings| rings.get(symbol)) {
+            ring.history(most, take);
+        }
+    }
+
+    /// Lets the ring of a symbol keep another number of rows than the others do. A ring that has had
+    /// an event stays as it is.
+    pub fn set_history(&self, kind: EventKind, symbol: SymbolId, history: usize) {
+        self.rings_of(kind).set_history(symbol, history);
+    }
+
+    /// What the rings have allocated, by event type; types without an event are left out.
+    pub fn ring_memory(&self) -> Vec<RingMemory> {
+        let of_kind = |&kind: &EventKind| {
+            let (rings, bytes) = self.rings[kind as usize].get()?.allocated();
+            let row_bytes = Rings::row_bytes(kind.fields().len());
+            Some(RingMemory { kind, rings, row_bytes, bytes })
+        };
+        EventKind::ALL.iter().filter_map(of_kind).collect()
+    }
+
+    fn rings_of(&self, kind: EventKind) -> &Rings {
+        self.rings[kind as usize].get_or_init(|| Rings::new(kind.fields().len(), self.history))
     }
 
     /// A new queue for events of `kind`, from now on; of all symbols, or of those given.
@@ -112,23 +166,29 @@ impl Queues {
     }
 }
 
-/// The writer's side of a store.
+/// The writer's side of a store, for rows that arrived at one moment.
 #[derive(Debug)]
-pub struct StoreWriter<'a>(pub &'a Store);
+pub struct StoreWriter<'a> {
+    /// Where the rows go.
+    pub store: &'a Store,
+    /// When they arrived, in nanoseconds of the system's monotonic clock.
+    pub received_at: u64,
+}
 
 impl EventSink for StoreWriter<'_> {
     fn rows(&mut self, kind: EventKind, rows: &[u64]) {
-        let width = kind.fields().len();
-        let table = self.0.latest[kind as usize].get_or_init(|| LatestTable::new(width));
-        for row in rows.chunks_exact(width) {
-            table.write(row);
+        let rings = self.store.rings_of(kind);
+        for row in rows.chunks_exact(kind.fields().len()) {
+            rings.push(row, self.received_at);
         }
-        let queues = self.0.queues.read().unwrap_or_else(PoisonError::into_inner);
+        let queues = self.store.queues.read().unwrap_or_else(PoisonError::into_inner);
         for queue in queues.by_kind[kind as usize].iter().filter_map(Weak::upgrade) {
             queue.push(rows);
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, dxstream_loom))]
+mod models;
+#[cfg(all(test, not(dxstream_loom)))]
 mod tests;

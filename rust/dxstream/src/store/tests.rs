@@ -7,7 +7,11 @@ use super::*;
 use crate::event::{MAX_WORDS, Quote, Record};
 
 fn store() -> Store {
-    Store::new(Arc::new(Tables::new()))
+    Store::new(Arc::new(Tables::new()), 4)
+}
+
+fn writer(store: &Store, received_at: u64) -> StoreWriter<'_> {
+    StoreWriter { store, received_at }
 }
 
 fn quotes(rows: &[(u32, f64)]) -> Vec<u64> {
@@ -29,13 +33,13 @@ const ROOMY: QueueSettings = QueueSettings { capacity: 1 << 20 };
 fn the_latest_event_of_a_symbol_is_the_last_written() {
     let store = store();
     let mut row = [0; MAX_WORDS];
-    assert!(!store.latest(EventKind::Quote, SymbolId(3), &mut row));
-    StoreWriter(&store).rows(EventKind::Quote, &quotes(&[(3, 1.0), (700, 2.0), (3, 3.0)]));
-    assert!(store.latest(EventKind::Quote, SymbolId(3), &mut row));
+    assert!(store.latest(EventKind::Quote, SymbolId(3), &mut row).is_none());
+    writer(&store, 0).rows(EventKind::Quote, &quotes(&[(3, 1.0), (700, 2.0), (3, 3.0)]));
+    assert_eq!(store.latest(EventKind::Quote, SymbolId(3), &mut row), Some(0));
     assert_eq!(Quote::from_row(&row).bid_price.to_bits(), 3.0_f64.to_bits());
-    assert!(store.latest(EventKind::Quote, SymbolId(700), &mut row));
-    assert!(!store.latest(EventKind::Quote, SymbolId(4), &mut row));
-    assert!(!store.latest(EventKind::Trade, SymbolId(3), &mut row));
+    assert_eq!(store.latest(EventKind::Quote, SymbolId(700), &mut row), Some(0));
+    assert!(store.latest(EventKind::Quote, SymbolId(4), &mut row).is_none());
+    assert!(store.latest(EventKind::Trade, SymbolId(3), &mut row).is_none());
 }
 
 #[test]
@@ -44,7 +48,7 @@ fn every_listener_gets_every_event_and_only_of_its_type_and_symbols() {
     let mut all = store.listen(EventKind::Quote, None, ROOMY);
     let mut some = store.listen(EventKind::Quote, Some([SymbolId(2)].into()), ROOMY);
     let mut trades = store.listen(EventKind::Trade, None, ROOMY);
-    StoreWriter(&store).rows(EventKind::Quote, &quotes(&[(1, 1.0), (2, 2.0), (1, 3.0)]));
+    writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, 1.0), (2, 2.0), (1, 3.0)]));
     assert_eq!(prices(&mut all), [1.0, 2.0, 3.0]);
     assert_eq!(prices(&mut some), [2.0]);
     assert!(trades.next_row().is_none());
@@ -58,7 +62,7 @@ fn every_listener_gets_every_event_and_only_of_its_type_and_symbols() {
 fn a_fork_begins_with_what_waits_and_then_goes_its_own_way() {
     let store = store();
     let mut first = store.listen(EventKind::Quote, None, QueueSettings { capacity: 3 });
-    let mut writer = StoreWriter(&store);
+    let mut writer = writer(&store, 0);
     writer.rows(EventKind::Quote, &quotes(&[(1, 0.0), (1, 1.0), (1, 2.0), (1, 3.0)]));
     first.next_row();
     writer.rows(EventKind::Quote, &quotes(&[(1, 4.0)]));
@@ -76,7 +80,7 @@ fn a_fork_begins_with_what_waits_and_then_goes_its_own_way() {
 fn an_ended_queue_gives_what_is_left_then_its_error() {
     let store = store();
     let mut before = store.listen(EventKind::Quote, None, ROOMY);
-    StoreWriter(&store).rows(EventKind::Quote, &quotes(&[(1, 1.0)]));
+    writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, 1.0)]));
     store.end(&Error::Closed);
     assert_eq!(before.ended(), None);
     assert_eq!(prices(&mut before), [1.0]);
@@ -92,7 +96,7 @@ fn a_waiting_reader_is_woken_by_rows_and_by_the_end() {
     for _ in 0..2 {
         assert!(matches!(consumer.arm(&wake), Arm::Waiting));
         assert!(!wake.wait(Duration::ZERO).unwrap());
-        StoreWriter(&store).rows(EventKind::Quote, &quotes(&[(1, 1.0)]));
+        writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, 1.0)]));
         assert!(wake.wait(Duration::from_secs(5)).unwrap());
         assert!(matches!(consumer.arm(&wake), Arm::Ready));
         assert_eq!(prices(&mut consumer), [1.0]);
@@ -112,7 +116,7 @@ fn a_reader_on_another_thread_misses_nothing() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for n in 0..ROWS {
-                StoreWriter(&store).rows(EventKind::Quote, &quotes(&[(n % 7, f64::from(n))]));
+                writer(&store, 0).rows(EventKind::Quote, &quotes(&[(n % 7, f64::from(n))]));
             }
             store.end(&Error::Closed);
         });
@@ -143,13 +147,13 @@ fn a_latest_read_is_never_torn() {
         scope.spawn(|| {
             for n in 1..=u64::from(ROUNDS) {
                 let row: Vec<u64> = row_of(n).collect();
-                StoreWriter(&store).rows(EventKind::Quote, &row);
+                writer(&store, 0).rows(EventKind::Quote, &row);
             }
         });
         let mut row = [0; MAX_WORDS];
         let mut last = 0;
         while last < u64::from(ROUNDS) {
-            if store.latest(EventKind::Quote, SymbolId(5), &mut row) {
+            if store.latest(EventKind::Quote, SymbolId(5), &mut row).is_some() {
                 let n = row[1] - 1;
                 assert!(n >= last, "the latest event went back");
                 assert!(row[..width].iter().copied().eq(row_of(n)), "torn row {row:?}");
@@ -173,7 +177,7 @@ proptest! {
         let mut in_hand = 0_usize;
         for (push, take) in steps {
             let rows: Vec<(u32, f64)> = (0..push).map(|n| (1, (sent + n as u64) as f64)).collect();
-            StoreWriter(&store).rows(EventKind::Quote, &quotes(&rows));
+            writer(&store, 0).rows(EventKind::Quote, &quotes(&rows));
             model.extend(rows.iter().map(|row| row.1));
             sent += push as u64;
             while model.len() > in_hand + capacity {
@@ -198,4 +202,87 @@ proptest! {
             );
         }
     }
+}
+
+#[test]
+fn history_is_the_last_events_oldest_first_with_their_times() {
+    let store = store();
+    let history = |most: usize| {
+        let mut seen = Vec::new();
+        store.history(EventKind::Quote, SymbolId(1), most, |row, received_at| {
+            seen.push((Quote::from_row(row).bid_price, received_at));
+        });
+        seen
+    };
+    assert!(history(9).is_empty());
+    for n in 0..3_u8 {
+        writer(&store, n.into()).rows(EventKind::Quote, &quotes(&[(1, n.into()), (2, 9.0)]));
+    }
+    assert_eq!(history(9), [(0.0, 0), (1.0, 1), (2.0, 2)]);
+    assert_eq!(history(2), [(1.0, 1), (2.0, 2)]);
+    assert!(history(0).is_empty());
+    for n in 3..40_u8 {
+        writer(&store, n.into()).rows(EventKind::Quote, &quotes(&[(1, n.into())]));
+    }
+    assert_eq!(history(9), [(36.0, 36), (37.0, 37), (38.0, 38), (39.0, 39)]);
+}
+
+#[test]
+fn a_symbol_may_keep_more_or_less_history_than_the_others() {
+    let store = store();
+    store.set_history(EventKind::Quote, SymbolId(1), 0);
+    store.set_history(EventKind::Quote, SymbolId(2), 30);
+    for n in 0..50_u8 {
+        let bid = n.into();
+        writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, bid), (2, bid), (3, bid)]));
+    }
+    let count = |symbol| {
+        let mut count = 0;
+        store.history(EventKind::Quote, SymbolId(symbol), 100, |_, _| count += 1);
+        count
+    };
+    assert_eq!((count(1), count(2), count(3)), (1, 30, 4));
+}
+
+#[test]
+fn rings_allocate_as_they_fill_and_say_how_much() {
+    let store = Store::new(Arc::new(Tables::new()), 1000);
+    assert!(store.ring_memory().is_empty());
+    writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, 1.0)]));
+    let [before] = store.ring_memory()[..] else { panic!("one event type has rings") };
+    assert_eq!((before.kind, before.rings), (EventKind::Quote, 1));
+    for _ in 0..1000 {
+        writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, 1.0)]));
+    }
+    let [after] = store.ring_memory()[..] else { panic!("one event type has rings") };
+    let grown = after.bytes - before.bytes;
+    assert!((990..1010).contains(&(grown / after.row_bytes)), "{grown} bytes");
+}
+
+#[test]
+fn history_is_never_torn_nor_out_of_order() {
+    const ROUNDS: u64 = 30_000;
+    let store = Store::new(Arc::new(Tables::new()), 5);
+    let width = EventKind::Quote.fields().len();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 1..=ROUNDS {
+                let row: Vec<u64> =
+                    (0..width as u64).map(|word| if word == 0 { 5 } else { n + word }).collect();
+                writer(&store, n).rows(EventKind::Quote, &row);
+            }
+        });
+        let mut newest = 0;
+        while newest < ROUNDS {
+            let mut last = None;
+            store.history(EventKind::Quote, SymbolId(5), 5, |row, received_at| {
+                let n = row[1] - 1;
+                assert!(row[1..].iter().enumerate().all(|(at, &word)| word == n + 1 + at as u64));
+                assert_eq!(received_at, n);
+                assert!(last.is_none_or(|last| n == last + 1), "{n} after {last:?}");
+                last = Some(n);
+            });
+            newest = last.unwrap_or(newest).max(newest);
+        }
+    });
 }
