@@ -42,6 +42,14 @@ test-python: build $(JS_INSTALLED) ## Run pytest, and check the types and the st
 peers: build $(JS_INSTALLED) ## Run the tests in which other clients use the exchange
 	$(BIN)/pytest tests/test_sdk_client.py tests/test_js_client.py
 
+.PHONY: loom
+loom: ## Run the models of the lock-free parts
+	RUSTFLAGS="--cfg dxstream_loom" cargo test --locked --release --target-dir target/loom --package dxstream --lib store::models
+
+.PHONY: test-long
+test-long: ## Run the tests that are too long for every day
+	cargo test --locked --release --workspace -- --ignored
+
 .PHONY: lint
 lint: $(VENV)/installed ## Check format, lints and documentation
 	cargo fmt --all --check

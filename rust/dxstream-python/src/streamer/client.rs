@@ -14,6 +14,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::columns::Columns;
 use super::queue::Queue;
 use super::wake::Wake;
 use crate::error::map_error;
@@ -35,7 +36,7 @@ pub(crate) struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (url, token=None, *, ca_pem=None, connect_timeout=10.0, keepalive_timeout=60.0))]
+    #[pyo3(signature = (url, token=None, *, ca_pem=None, connect_timeout=10.0, keepalive_timeout=60.0, history=64))]
     fn py_new(
         py: Python<'_>,
         url: &str,
@@ -43,6 +44,7 @@ impl Client {
         ca_pem: Option<Vec<u8>>,
         connect_timeout: f64,
         keepalive_timeout: f64,
+        history: usize,
     ) -> PyResult<Self> {
         let fail = |error: Error| map_error(py, &error);
         let mut endpoint = Endpoint::new(url, token.map(Secret::new)).map_err(fail)?;
@@ -55,7 +57,8 @@ impl Client {
             answer_timeout: step_timeout,
         };
         let limits = Limits { step_timeout, ..Limits::default() };
-        let client = connection::Client::connect(endpoint, settings, limits).map_err(fail)?;
+        let client =
+            connection::Client::connect(endpoint, settings, limits, history).map_err(fail)?;
         let strings = Arc::new(Strings::new(Arc::clone(client.store().tables())));
         Ok(Self { client, strings })
     }
@@ -202,10 +205,84 @@ impl Client {
         let store = self.client.store();
         let Some(id) = store.tables().symbols.find(&symbol) else { return Ok(None) };
         let mut row = [0; MAX_WORDS];
-        if !store.latest(kind, SymbolId(id), &mut row) {
+        if store.latest(kind, SymbolId(id), &mut row).is_none() {
             return Ok(None);
         }
         new_event(py, kind, &row, &self.strings).map(Some)
+    }
+
+    /// Symbols by which snapshots find their rows; candle symbols may be in any form.
+    #[pyo3(name = "symbols")]
+    fn py_symbols(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        symbols: Vec<String>,
+    ) -> PyResult<Symbols> {
+        let kind = kind_of(event_type)?;
+        let ids = symbols
+            .into_iter()
+            .map(|symbol| self.symbol_id(py, kind, symbol))
+            .collect::<PyResult<_>>()?;
+        Ok(Symbols { kind, ids })
+    }
+
+    /// Fills a row of `columns` for each symbol with its last event, and says the names of enum codes
+    /// that are not declared.
+    #[pyo3(name = "snapshot")]
+    fn py_snapshot<'py>(
+        &self,
+        py: Python<'py>,
+        symbols: &Symbols,
+        columns: &Bound<'py, PyDict>,
+        valid: &Bound<'py, PyAny>,
+        received_at: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let Symbols { kind, ids } = symbols;
+        let mut columns =
+            Columns::new(*kind, ids.len(), columns, valid, received_at, &self.strings)?;
+        let width = kind.fields().len();
+        let mut words = [0; MAX_WORDS];
+        for &symbol in ids {
+            let received_at = self.client.store().latest(*kind, symbol, &mut words);
+            let event = received_at.map(|received_at| (&words[..width], received_at));
+            columns.push(py, symbol, event)?;
+        }
+        columns.write(py)
+    }
+
+    /// A copy of the last events of a symbol, at most `most` of them.
+    #[pyo3(name = "history")]
+    fn py_history(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        symbol: String,
+        most: usize,
+    ) -> PyResult<History> {
+        let kind = kind_of(event_type)?;
+        let symbol = self.symbol_id(py, kind, symbol)?;
+        let (mut words, mut times) = (Vec::new(), Vec::new());
+        self.client.store().history(kind, symbol, most, |row, received_at| {
+            words.extend_from_slice(row);
+            times.push(received_at);
+        });
+        Ok(History { kind, symbol, words, times, strings: Arc::clone(&self.strings) })
+    }
+
+    /// Lets the rings of symbols keep another number of events than the others do.
+    #[pyo3(name = "set_history")]
+    fn py_set_history(&self, symbols: &Symbols, history: usize) {
+        for &symbol in &symbols.ids {
+            self.client.store().set_history(symbols.kind, symbol, history);
+        }
+    }
+
+    /// What the rings have allocated: event type, rings, bytes of a row and bytes in all.
+    #[pyo3(name = "ring_memory")]
+    fn py_ring_memory(&self) -> Vec<(&'static str, usize, usize, usize)> {
+        let rings = self.client.store().ring_memory();
+        rings.iter().map(|of| (of.kind.name(), of.rings, of.row_bytes, of.bytes)).collect()
     }
 
     /// What the connection has counted, by name.
@@ -244,17 +321,65 @@ impl Client {
         kind: EventKind,
         symbols: Vec<String>,
     ) -> PyResult<HashSet<SymbolId>> {
-        let tables = self.strings.tables();
-        symbols
-            .into_iter()
-            .map(|symbol| {
-                let symbol = wire_symbol(py, kind, symbol)?;
-                let id = tables.symbols.intern(&symbol);
-                id.map(SymbolId).map_err(|error| {
-                    PyValueError::new_err(format!("no more symbols can be held: {error}"))
-                })
-            })
-            .collect()
+        symbols.into_iter().map(|symbol| self.symbol_id(py, kind, symbol)).collect()
+    }
+
+    fn symbol_id(&self, py: Python<'_>, kind: EventKind, symbol: String) -> PyResult<SymbolId> {
+        let symbol = wire_symbol(py, kind, symbol)?;
+        let id = self.strings.tables().symbols.intern(&symbol);
+        id.map(SymbolId)
+            .map_err(|error| PyValueError::new_err(format!("no more symbols can be held: {error}")))
+    }
+}
+
+/// Symbols of one event type, in the order of a snapshot's rows.
+#[pyclass(frozen, module = "dxstream._dxstream")]
+pub(crate) struct Symbols {
+    kind: EventKind,
+    ids: Vec<SymbolId>,
+}
+
+#[pymethods]
+impl Symbols {
+    fn __len__(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+/// A copy of the last events of a symbol.
+#[pyclass(frozen, module = "dxstream._dxstream")]
+pub(crate) struct History {
+    kind: EventKind,
+    symbol: SymbolId,
+    words: Vec<u64>,
+    times: Vec<u64>,
+    strings: Arc<Strings>,
+}
+
+#[pymethods]
+impl History {
+    fn __len__(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Fills a row of `columns` for each event, oldest first, and says the names of enum codes that
+    /// are not declared.
+    #[pyo3(name = "fill")]
+    fn py_fill<'py>(
+        &self,
+        py: Python<'py>,
+        columns: &Bound<'py, PyDict>,
+        valid: &Bound<'py, PyAny>,
+        received_at: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let rows = self.times.len();
+        let mut columns =
+            Columns::new(self.kind, rows, columns, valid, received_at, &self.strings)?;
+        let words = self.words.chunks_exact(self.kind.fields().len());
+        for (words, &received_at) in words.zip(&self.times) {
+            columns.push(py, self.symbol, Some((words, received_at)))?;
+        }
+        columns.write(py)
     }
 }
 

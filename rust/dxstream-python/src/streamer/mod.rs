@@ -1,6 +1,7 @@
 //! A streamer's connection, queues and wake-up lines, as Python objects.
 
 mod client;
+mod columns;
 mod queue;
 mod wake;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, History, Symbols};
 pub(crate) use queue::Queue;
 pub(crate) use wake::Wake;
 
