@@ -13,6 +13,9 @@ _E = TypeVar("_E", bound=Event)
 __version__: str
 
 def _event(event_type: type[Event], fields: dict[str, Any]) -> Event: ...
+def field_kinds(
+    event_type: type[Event],
+) -> tuple[tuple[str, str, tuple[str, ...] | None], ...]: ...
 
 @final
 class _Rows:

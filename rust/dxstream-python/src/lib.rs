@@ -15,6 +15,8 @@ mod _dxstream {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::event::describe::field_kinds;
+    #[pymodule_export]
     use crate::event::pickle::event_of;
     #[pymodule_export]
     use crate::event::rows::Rows;

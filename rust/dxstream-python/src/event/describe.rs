@@ -3,6 +3,11 @@
 use std::fmt::Write as _;
 
 use dxstream::event::{EventKind, Field, FieldKind};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::kind_of_class;
 
 /// The documentation of the class `Event`.
 pub(super) const EVENT: &str = "\
@@ -44,6 +49,46 @@ pub(super) const fn annotation(kind: FieldKind) -> &'static str {
         FieldKind::Bool => "bool | None",
         FieldKind::Char | FieldKind::Enum(_) | FieldKind::Text => "str | None",
     }
+}
+
+/// What Python calls a field kind.
+const fn kind_name(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Symbol => "symbol",
+        FieldKind::Double => "double",
+        FieldKind::Long => "long",
+        FieldKind::Int => "int",
+        FieldKind::Time => "time",
+        FieldKind::Day => "day",
+        FieldKind::Index => "index",
+        FieldKind::Char => "char",
+        FieldKind::Bool => "bool",
+        FieldKind::Enum(_) => "enum",
+        FieldKind::Text => "text",
+    }
+}
+
+/// The name, the kind and the enum names of each field of an event class.
+///
+/// # Errors
+/// `TypeError` for a class that is none of ours.
+#[pyfunction]
+pub(crate) fn field_kinds<'py>(event_type: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+    let py = event_type.py();
+    let kind = kind_of_class(event_type).ok_or_else(|| {
+        PyTypeError::new_err(format!(
+            "an event class of dxstream.dxfeed is needed, such as Quote; not {}",
+            event_type.repr().map_or_else(|_| "this".into(), |repr| repr.to_string())
+        ))
+    })?;
+    let described = kind.fields().iter().map(|field| {
+        let names = match field.kind {
+            FieldKind::Enum(names) => Some(PyTuple::new(py, names.names)?),
+            _ => None,
+        };
+        (field.name, kind_name(field.kind), names).into_pyobject(py)
+    });
+    PyTuple::new(py, described.collect::<PyResult<Vec<_>>>()?)
 }
 
 /// The documentation of a field.

@@ -9,7 +9,7 @@ mod class;
 mod compare;
 mod construct;
 mod derived;
-mod describe;
+pub(crate) mod describe;
 #[allow(unsafe_code, reason = "Python calls C functions with raw pointers")]
 mod getters;
 #[allow(unsafe_code, reason = "the memory behind an event is laid out here")]
