@@ -10,6 +10,8 @@ Examples
 ['AAPL', 'SPY']
 """
 
+from typing import TYPE_CHECKING
+
 from dxstream import dxfeed
 from dxstream._dxstream import __version__
 from dxstream.endpoint import Endpoint
@@ -27,12 +29,16 @@ from dxstream.listener import Listener
 from dxstream.stats import ListenerStats, StreamerStats
 from dxstream.streamer import DXLinkStreamer
 
+if TYPE_CHECKING:
+    from dxstream.table import EventTable
+
 __all__ = [
     "AuthenticationError",
     "ConnectionLostError",
     "DXLinkStreamer",
     "DXStreamError",
     "Endpoint",
+    "EventTable",
     "Listener",
     "ListenerStats",
     "ProtocolError",
@@ -44,3 +50,14 @@ __all__ = [
     "__version__",
     "dxfeed",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # A program that makes no table need not wait for numpy.
+    if name == "EventTable":
+        from dxstream.table import EventTable
+
+        globals()[name] = EventTable
+        return EventTable
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
