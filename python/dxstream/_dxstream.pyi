@@ -4,6 +4,9 @@ from collections.abc import Iterable, Sequence
 from types import GenericAlias
 from typing import Any, Generic, Self, TypeVar, final
 
+import numpy as np
+import numpy.typing as npt
+
 from dxstream.dxfeed import *  # noqa: F403
 from dxstream.dxfeed import Event
 from dxstream.exchange import Blast, Market, Rules, Tape
@@ -51,6 +54,20 @@ class Queue(Generic[_E]):
     def set_capacity(self, capacity: int) -> None: ...
 
 @final
+class Symbols:
+    def __len__(self) -> int: ...
+
+@final
+class History:
+    def __len__(self) -> int: ...
+    def fill(
+        self,
+        columns: dict[str, Any],
+        valid: npt.NDArray[np.uint8],
+        received_at: npt.NDArray[np.int64],
+    ) -> dict[str, tuple[str, ...]]: ...
+
+@final
 class Client:
     def __new__(
         cls,
@@ -60,6 +77,7 @@ class Client:
         ca_pem: bytes | None = None,
         connect_timeout: float = 10.0,
         keepalive_timeout: float = 60.0,
+        history: int = 64,
     ) -> Self: ...
     @property
     def state(self) -> str: ...
@@ -86,6 +104,17 @@ class Client:
         self, queue: Queue[_E], symbols: Sequence[str] | None = None, *, capacity: int
     ) -> Queue[_E]: ...
     def latest(self, event_type: type[_E], symbol: str) -> _E | None: ...
+    def symbols(self, event_type: type[Event], symbols: Sequence[str]) -> Symbols: ...
+    def snapshot(
+        self,
+        symbols: Symbols,
+        columns: dict[str, Any],
+        valid: npt.NDArray[np.uint8],
+        received_at: npt.NDArray[np.int64],
+    ) -> dict[str, tuple[str, ...]]: ...
+    def history(self, event_type: type[Event], symbol: str, most: int) -> History: ...
+    def set_history(self, symbols: Symbols, history: int) -> None: ...
+    def ring_memory(self) -> list[tuple[str, int, int, int]]: ...
     def counters(self) -> dict[str, int]: ...
     def complaints(self) -> list[str]: ...
     def close(self) -> None: ...

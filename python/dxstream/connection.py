@@ -26,9 +26,15 @@ class Connection:
     """The life of a connection: a context manager, asynchronous or not, that opens once."""
 
     def __init__(
-        self, session: SessionLike, *, connect_timeout: float, keepalive_timeout: float
+        self,
+        session: SessionLike,
+        *,
+        history: int,
+        connect_timeout: float,
+        keepalive_timeout: float,
     ) -> None:
         self.session = session
+        self._history = history
         self._connect_timeout = connect_timeout
         self._keepalive_timeout = keepalive_timeout
         self._lock = threading.RLock()
@@ -66,6 +72,7 @@ class Connection:
                 ca_pem=endpoint.ca_pem(),
                 connect_timeout=self._connect_timeout,
                 keepalive_timeout=self._keepalive_timeout,
+                history=self._history,
             )
             wake = Wake()
             while True:

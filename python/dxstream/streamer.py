@@ -4,10 +4,10 @@ import time
 import weakref
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dxstream import _dxstream
-from dxstream._dxstream import Client, Queue, Wake
+from dxstream._dxstream import Client, Queue, Symbols, Wake
 from dxstream.arguments import milliseconds, symbol_list
 from dxstream.connection import Connection
 from dxstream.dxfeed import Candle, Event
@@ -16,12 +16,21 @@ from dxstream.listener import Listener, take
 from dxstream.stats import StreamerStats
 from dxstream.waiting import Call, Procedure, Wait, done
 
-__all__ = ["DEFAULT_BUFFER", "DXLinkStreamer"]
+if TYPE_CHECKING:
+    from dxstream.table import EventTable
+
+__all__ = ["DEFAULT_BUFFER", "DEFAULT_HISTORY", "DXLinkStreamer"]
 
 E = TypeVar("E", bound=Event)
 
 DEFAULT_BUFFER = 1 << 20
 """Most events that wait for a listener, unless it asks for another number."""
+
+DEFAULT_HISTORY = 64
+"""Events of each symbol and type that are kept, unless a streamer asks for another number."""
+
+MAX_HISTORY = 1 << 20
+"""Most events of a symbol and type that can be kept."""
 
 BACKLOG = 1 << 17
 """Most events of a type that wait from `subscribe` until the first listener takes them over."""
@@ -50,6 +59,8 @@ class DXLinkStreamer(Connection):
     session
         What leads to a server: an :class:`~dxstream.Endpoint`, a URL, or a function or coroutine
         function that returns one of them. ``"sim://"`` is an exchange inside this process.
+    history
+        Events of each symbol and type that are kept for :meth:`history`; 0 keeps the last alone.
     connect_timeout
         Most seconds for each step of connecting and for each answer of the server.
     keepalive_timeout
@@ -72,14 +83,22 @@ class DXLinkStreamer(Connection):
         self,
         session: SessionLike,
         *,
+        history: int = DEFAULT_HISTORY,
         connect_timeout: float = 10.0,
         keepalive_timeout: float = 60.0,
     ) -> None:
+        if not 0 <= history <= MAX_HISTORY:
+            msg = f"history must be from 0 to {MAX_HISTORY}"
+            raise ValueError(msg)
         super().__init__(
-            session, connect_timeout=connect_timeout, keepalive_timeout=keepalive_timeout
+            session,
+            history=history,
+            connect_timeout=connect_timeout,
+            keepalive_timeout=keepalive_timeout,
         )
         self._inboxes: dict[str, _Inbox[Any]] = {}
-        self._subscribed: dict[str, set[str]] = {}
+        self._subscribed: dict[str, dict[str, None]] = {}
+        self._symbols: dict[str, tuple[tuple[str, ...], Symbols]] = {}
         self._listeners: weakref.WeakSet[Listener[Any]] = weakref.WeakSet()
 
     def __repr__(self) -> str:
@@ -97,6 +116,7 @@ class DXLinkStreamer(Connection):
         *,
         from_time: int | datetime | None = None,
         source: str | None = None,
+        history: int | None = None,
     ) -> Call[None]:
         """Ask for events of symbols.
 
@@ -114,6 +134,9 @@ class DXLinkStreamer(Connection):
             TimeAndSale): ms since 1970 UTC, or a datetime. Without it, only new events come.
         source
             Source of orders, such as ``"NTV"``.
+        history
+            Events of each of these symbols to keep, if not as many as the streamer keeps. It counts
+            for symbols of which no event has come yet.
 
         Raises
         ------
@@ -129,20 +152,27 @@ class DXLinkStreamer(Connection):
         with self._lock:
             client = self._connected()
             start = None if from_time is None else milliseconds("from_time", from_time)
+            names = symbol_list(symbols)
             name = _name(event_type)
+            if history is not None:
+                if not 0 <= history <= MAX_HISTORY:
+                    msg = f"history must be from 0 to {MAX_HISTORY}"
+                    raise ValueError(msg)
+                client.set_history(client.symbols(event_type, names), history)
             inbox = self._inboxes.get(name)
             if inbox is None:
                 # Before the server is asked, so that the first event finds it.
                 inbox = _Inbox(client.listen(event_type, capacity=BACKLOG))
             told = client.subscribe(
                 event_type,
-                symbol_list(symbols),
+                names,
                 from_time=start,
                 source=source,
                 refresh_interval=refresh_interval,
             )
             self._inboxes[name] = inbox
-            self._subscribed.setdefault(name, set()).update(told)
+            self._subscribed.setdefault(name, {}).update(dict.fromkeys(told))
+            self._symbols.pop(name, None)
         return done(None)
 
     def unsubscribe(
@@ -164,7 +194,10 @@ class DXLinkStreamer(Connection):
         with self._lock:
             client = self._connected()
             told = client.unsubscribe(event_type, symbol_list(symbols), source=source)
-            self._subscribed.get(_name(event_type), set()).difference_update(told)
+            name = _name(event_type)
+            for symbol in told:
+                self._subscribed.get(name, {}).pop(symbol, None)
+            self._symbols.pop(name, None)
         return done(None)
 
     def unsubscribe_all(self, event_type: type[Event]) -> Call[None]:
@@ -180,6 +213,7 @@ class DXLinkStreamer(Connection):
         with self._lock:
             self._connected().unsubscribe_all(event_type)
             self._subscribed.pop(_name(event_type), None)
+            self._symbols.pop(_name(event_type), None)
         return done(None)
 
     def subscribe_candle(
@@ -239,7 +273,7 @@ class DXLinkStreamer(Connection):
             if interval is not None:
                 candles = [_dxstream.candle_symbol(ticker, interval, extended_trading_hours)]
             else:
-                known = self._subscribed.get(_name(Candle), set())
+                known = self._subscribed.get(_name(Candle), {})
                 candles = [candle for candle in known if _dxstream.candle_base(candle) == ticker]
             return self.unsubscribe(Candle, candles) if candles else done(None)
 
@@ -350,6 +384,107 @@ class DXLinkStreamer(Connection):
             client = self._connected()
         return client.latest(event_type, symbol)
 
+    def snapshot(
+        self,
+        event_type: type[E],
+        symbols: str | Iterable[str] | None = None,
+        *,
+        fields: Iterable[str] | None = None,
+        out: "EventTable[E] | None" = None,
+    ) -> "EventTable[E]":
+        """Get the last event of each symbol as columns.
+
+        It reads memory alone: it needs no event loop, takes no lock that the connection takes, and
+        works after the streamer was closed. Each row is one event.
+
+        Parameters
+        ----------
+        event_type
+            A class of :mod:`dxstream.dxfeed`.
+        symbols
+            The symbols of the rows, in their order; all that are subscribed where it is ``None``,
+            in the order of subscription.
+        fields
+            The fields to read; all where it is ``None``.
+        out
+            A table of as many rows, whose arrays are filled and which is returned.
+
+        Returns
+        -------
+        EventTable
+            A row for each symbol. Rows of symbols without an event are not ``valid``.
+
+        Raises
+        ------
+        KeyError
+            If a symbol is not subscribed, or there is no such field.
+        ValueError, TypeError
+            If an argument cannot be used, or `out` has another shape.
+        StreamerClosedError
+            If the streamer was never connected.
+        """
+        from dxstream import reading
+
+        client = self._client or self._connected()
+        with self._lock:
+            name = _name(event_type)
+            subscribed = self._subscribed.get(name, {})
+            names = tuple(subscribed) if symbols is None else tuple(symbol_list(symbols))
+            asked = self._symbols.get(name)
+            if asked is None or asked[0] != names:
+                resolved = client.symbols(event_type, names)
+                if symbols is not None:
+                    wire = client.wire_symbols(event_type, names)
+                    reading.check_subscribed(name, wire, subscribed)
+                asked = self._symbols[name] = names, resolved
+        return reading.snapshot(client, event_type, asked[1], names, fields, out)
+
+    def history(
+        self,
+        event_type: type[E],
+        symbol: str,
+        n: int | None = None,
+        *,
+        fields: Iterable[str] | None = None,
+    ) -> "EventTable[E]":
+        """Get the last events of a symbol as columns, oldest first.
+
+        Like :meth:`snapshot` it reads memory alone. Events that are overwritten while they are read
+        are left out, on the oldest side.
+
+        Parameters
+        ----------
+        event_type
+            A class of :mod:`dxstream.dxfeed`.
+        symbol
+            A symbol that is subscribed.
+        n
+            Most events; all that are kept where it is ``None``.
+        fields
+            The fields to read; all where it is ``None``.
+
+        Raises
+        ------
+        KeyError
+            If the symbol is not subscribed, or there is no such field.
+        ValueError, TypeError
+            If an argument cannot be used.
+        StreamerClosedError
+            If the streamer was never connected.
+        """
+        from dxstream import reading
+
+        if n is not None and n < 0:
+            msg = "n must be 0 or more"
+            raise ValueError(msg)
+        client = self._client or self._connected()
+        with self._lock:
+            subscribed = self._subscribed.get(_name(event_type), {})
+            wire = client.wire_symbols(event_type, [symbol])
+            reading.check_subscribed(_name(event_type), wire, subscribed)
+        most = MAX_HISTORY if n is None else n
+        return reading.history(client, event_type, symbol, most, fields)
+
     def collect(
         self,
         event_type: type[E],
@@ -405,7 +540,7 @@ class DXLinkStreamer(Connection):
         deadline = time.monotonic() + timeout
         wire = dict(zip(asked, client.wire_symbols(event_type, asked), strict=True))
         with self._lock:
-            known = self._subscribed.get(_name(event_type), set())
+            known = self._subscribed.get(_name(event_type), {})
             new = [symbol for symbol in wire.values() if symbol not in known]
             if new:
                 self.subscribe(event_type, new)

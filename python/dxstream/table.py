@@ -168,6 +168,14 @@ class EventTable(Generic[E]):
             names={name: names for name, (_, names) in made.items() if names},
         )
 
+    def refresh(
+        self, symbols: Sequence[str], wall_offset: int, names: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        """Take note that the arrays were filled anew, with as many rows as before."""
+        self.symbols = tuple(symbols)
+        self.wall_offset = wall_offset
+        self._names = names
+
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the table's fields, in the order of their declaration."""
