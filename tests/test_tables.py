@@ -137,7 +137,7 @@ def test_no_row_is_torn_while_events_pour_in() -> None:
 def test_threads_take_snapshots_at_once(exchange: Exchange, streamer: DXLinkStreamer) -> None:
     streamer.subscribe(Quote, [f"S{n}" for n in range(50)], 0)
     exchange.publish(*(quote(f"S{n}", n) for n in range(50)))
-    until(lambda: arrived(streamer, "S49", 49))
+    until(lambda: streamer.snapshot(Quote).valid.all())
     failures: list[object] = []
 
     def read() -> None:

@@ -12,7 +12,7 @@ from dxstream.errors import SlowConsumerWarning, StreamerClosedError
 from dxstream.stats import ListenerStats
 from dxstream.waiting import Procedure, Wait, checkpoint, run, run_blocking
 
-__all__ = ["Listener", "take"]
+__all__ = ["Listener", "take", "warn_of_drops"]
 
 E = TypeVar("E", bound=Event)
 
@@ -34,6 +34,26 @@ def take(queue: Queue[E], wake: Wake) -> Procedure[E]:
             yield Wait(wake)
 
 
+def warn_of_drops(name: str) -> Callable[[int], None]:
+    """Return what warns when the number of dropped events has grown, at most once a minute."""
+    warned_drops = 0
+    warned_at = float("-inf")
+
+    def warn(dropped: int) -> None:
+        nonlocal warned_drops, warned_at
+        now = time.monotonic()
+        if dropped > warned_drops and now >= warned_at + _SECONDS_PER_WARNING:
+            warned_drops, warned_at = dropped, now
+            warnings.warn(
+                f"the listener of {name} is too slow: {dropped} events were dropped; "
+                "take them faster, or give it a larger buffer",
+                SlowConsumerWarning,
+                stacklevel=5,
+            )
+
+    return warn
+
+
 class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
     """The events of one type, in the order of arrival: ``async for`` or ``for``.
 
@@ -49,8 +69,7 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
         self._closed = False
         self._waiting = False
         self._until_check = 0
-        self._warned_drops = 0
-        self._warned_at = float("-inf")
+        self._drops = warn_of_drops(name)
 
     def __repr__(self) -> str:
         """Show the event type and the counts."""
@@ -93,22 +112,9 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
             raise StreamerClosedError(_CLOSED)
         if self._until_check == 0:
             self._until_check = _EVENTS_PER_CHECK
-            self._warn_of_drops()
+            self._drops(self.stats().dropped)
         self._until_check -= 1
         return self._queue.next()
-
-    def _warn_of_drops(self) -> None:
-        dropped = self.stats().dropped
-        now = time.monotonic()
-        if dropped > self._warned_drops and now >= self._warned_at + _SECONDS_PER_WARNING:
-            self._warned_at = now
-            self._warned_drops = dropped
-            warnings.warn(
-                f"the listener of {self._name} is too slow: {dropped} events were dropped; "
-                "take them faster, or give it a larger buffer",
-                SlowConsumerWarning,
-                stacklevel=4,
-            )
 
     def __aiter__(self) -> "Listener[E]":
         return self

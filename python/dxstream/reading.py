@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dxstream._dxstream import Client, Symbols
+from dxstream._dxstream import Batch, Client, Symbols
 from dxstream.columns import DTYPES, Column, declared
 from dxstream.dxfeed import Event
 from dxstream.table import EventTable
 
-__all__ = ["check_subscribed", "history", "snapshot"]
+__all__ = ["check_fields", "check_subscribed", "snapshot", "table_of"]
 
 E = TypeVar("E", bound=Event)
 
@@ -43,23 +43,18 @@ def snapshot(
     return EventTable(event_type, names, columns, valid, received_at, _wall_offset(), names=extra)
 
 
-def history(
-    client: Client,
-    event_type: type[E],
-    symbol: str,
-    most: int,
-    fields: Iterable[str] | None,
+def table_of(
+    event_type: type[E], batch: Batch, fields: Iterable[str] | None = None
 ) -> EventTable[E]:
-    """Read the last events of a symbol into a table, oldest first."""
-    kept = client.history(event_type, symbol, most)
-    rows = len(kept)
+    """Make a table of the events of a batch."""
+    rows = len(batch)
     columns = _empty(event_type, fields, rows)
     valid, received_at = np.empty(rows, np.bool_), np.empty(rows, np.int64)
     buffers = _buffers(event_type, columns)
-    extra = kept.fill(buffers, valid.view(np.uint8), received_at)
+    extra = batch.fill(buffers, valid.view(np.uint8), received_at)
     _set_objects(columns, buffers)
-    names = [symbol] * rows
-    return EventTable(event_type, names, columns, valid, received_at, _wall_offset(), names=extra)
+    symbols = batch.symbols()
+    return EventTable(event_type, symbols, columns, valid, received_at, _wall_offset(), names=extra)
 
 
 def check_subscribed(
@@ -80,7 +75,14 @@ def check_subscribed(
             raise KeyError(msg)
 
 
-def _empty(event_type: type[Event], fields: Iterable[str] | None, rows: int) -> dict[str, Column]:
+def check_fields(event_type: type[Event], fields: Iterable[str] | None) -> list[str]:
+    """List the fields to read; all where it is ``None``.
+
+    Raises
+    ------
+    KeyError
+        For the first that the event type does not have, with those that look like it.
+    """
     kinds = declared(event_type)
     wanted = list(kinds) if fields is None else list(fields)
     for name in wanted:
@@ -89,6 +91,12 @@ def _empty(event_type: type[Event], fields: Iterable[str] | None, rows: int) -> 
             hint = f"; there are {', '.join(near)}" if near else ""
             msg = f"{event_type.__name__} has no field {name!r}{hint}"
             raise KeyError(msg)
+    return wanted
+
+
+def _empty(event_type: type[Event], fields: Iterable[str] | None, rows: int) -> dict[str, Column]:
+    kinds = declared(event_type)
+    wanted = check_fields(event_type, fields)
     return {name: np.empty(rows, DTYPES[kinds[name].kind]) for name in wanted}
 
 

@@ -17,6 +17,7 @@ from dxstream.stats import StreamerStats
 from dxstream.waiting import Call, Procedure, Wait, done
 
 if TYPE_CHECKING:
+    from dxstream.batches import Batches
     from dxstream.table import EventTable
 
 __all__ = ["DEFAULT_BUFFER", "DEFAULT_HISTORY", "DXLinkStreamer"]
@@ -308,6 +309,58 @@ class DXLinkStreamer(Connection):
         StreamerClosedError
             If the streamer is not connected.
         """
+        queue = self._listen(event_type, symbols, buffer)
+        listener = Listener(queue, _name(event_type), self._listeners.discard)
+        self._listeners.add(listener)
+        return listener
+
+    def batches(
+        self,
+        event_type: type[E],
+        symbols: str | Iterable[str] | None = None,
+        *,
+        max_events: int = 65_536,
+        max_wait: float = 0.01,
+        fields: Iterable[str] | None = None,
+        buffer: int = DEFAULT_BUFFER,
+    ) -> "Batches[E]":
+        """Get the events of a type as tables, in the order of arrival: ``async for`` or ``for``.
+
+        It is a listener, and gets every event as others do; no Python object is made for an event.
+
+        Parameters
+        ----------
+        event_type, symbols, buffer
+            As for :meth:`listen`.
+        max_events
+            Most rows of a table.
+        max_wait
+            Most seconds for which an event waits for others to fill its table.
+        fields
+            The fields to read; all where it is ``None``.
+
+        Raises
+        ------
+        KeyError
+            If there is no such field.
+        ValueError, TypeError
+            If an argument cannot be used.
+        StreamerClosedError
+            If the streamer is not connected.
+        """
+        from dxstream.batches import Batches
+
+        return Batches(
+            event_type,
+            lambda: self._listen(event_type, symbols, buffer),
+            max_events=max_events,
+            max_wait=max_wait,
+            fields=fields,
+        )
+
+    def _listen(
+        self, event_type: type[E], symbols: str | Iterable[str] | None, buffer: int
+    ) -> Queue[E]:
         if buffer < 1:
             msg = "buffer must be at least 1"
             raise ValueError(msg)
@@ -316,15 +369,12 @@ class DXLinkStreamer(Connection):
             client = self._connected()
             inbox = self._inboxes.setdefault(_name(event_type), _Inbox())
             if inbox.queue is None or inbox.taken_over:
-                queue = client.listen(event_type, names, capacity=buffer)
-            else:
-                queue = client.fork(inbox.queue, names, capacity=buffer)
-                inbox.taken_over = True
-                if not inbox.used:
-                    inbox.queue = None
-            listener = Listener(queue, _name(event_type), self._listeners.discard)
-            self._listeners.add(listener)
-            return listener
+                return client.listen(event_type, names, capacity=buffer)
+            inbox.taken_over = True
+            queue = client.fork(inbox.queue, names, capacity=buffer)
+            if not inbox.used:
+                inbox.queue = None
+            return queue
 
     def _inbox(self, event_type: type[E]) -> "Queue[E]":
         with self._lock:
@@ -483,7 +533,7 @@ class DXLinkStreamer(Connection):
             wire = client.wire_symbols(event_type, [symbol])
             reading.check_subscribed(_name(event_type), wire, subscribed)
         most = MAX_HISTORY if n is None else n
-        return reading.history(client, event_type, symbol, most, fields)
+        return reading.table_of(event_type, client.history(event_type, symbol, most), fields)
 
     def collect(
         self,

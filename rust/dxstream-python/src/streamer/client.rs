@@ -14,6 +14,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::batch::Batch;
 use super::columns::Columns;
 use super::queue::Queue;
 use super::wake::Wake;
@@ -259,15 +260,14 @@ impl Client {
         event_type: &Bound<'_, PyAny>,
         symbol: String,
         most: usize,
-    ) -> PyResult<History> {
+    ) -> PyResult<Batch> {
         let kind = kind_of(event_type)?;
         let symbol = self.symbol_id(py, kind, symbol)?;
-        let (mut words, mut times) = (Vec::new(), Vec::new());
+        let mut batch = Batch::new(kind, Arc::clone(&self.strings));
         self.client.store().history(kind, symbol, most, |row, received_at| {
-            words.extend_from_slice(row);
-            times.push(received_at);
+            batch.push(row, received_at);
         });
-        Ok(History { kind, symbol, words, times, strings: Arc::clone(&self.strings) })
+        Ok(batch)
     }
 
     /// Lets the rings of symbols keep another number of events than the others do.
@@ -343,43 +343,6 @@ pub(crate) struct Symbols {
 impl Symbols {
     fn __len__(&self) -> usize {
         self.ids.len()
-    }
-}
-
-/// A copy of the last events of a symbol.
-#[pyclass(frozen, module = "dxstream._dxstream")]
-pub(crate) struct History {
-    kind: EventKind,
-    symbol: SymbolId,
-    words: Vec<u64>,
-    times: Vec<u64>,
-    strings: Arc<Strings>,
-}
-
-#[pymethods]
-impl History {
-    fn __len__(&self) -> usize {
-        self.times.len()
-    }
-
-    /// Fills a row of `columns` for each event, oldest first, and says the names of enum codes that
-    /// are not declared.
-    #[pyo3(name = "fill")]
-    fn py_fill<'py>(
-        &self,
-        py: Python<'py>,
-        columns: &Bound<'py, PyDict>,
-        valid: &Bound<'py, PyAny>,
-        received_at: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let rows = self.times.len();
-        let mut columns =
-            Columns::new(self.kind, rows, columns, valid, received_at, &self.strings)?;
-        let words = self.words.chunks_exact(self.kind.fields().len());
-        for (words, &received_at) in words.zip(&self.times) {
-            columns.push(py, self.symbol, Some((words, received_at)))?;
-        }
-        columns.write(py)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A streamer's connection, queues and wake-up lines, as Python objects.
 
+mod batch;
 mod client;
 mod columns;
 mod queue;
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-pub(crate) use client::{Client, History, Symbols};
+pub(crate) use batch::Batch;
+pub(crate) use client::{Client, Symbols};
 pub(crate) use queue::Queue;
 pub(crate) use wake::Wake;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use dxstream::store::{Arm, Consumer};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::PyList;
 
+use super::batch::Batch;
 use super::wake::Wake;
 use crate::error::map_error;
 use crate::event::new_event;
@@ -39,28 +39,27 @@ impl Queue {
     fn py_next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let mut consumer = self.consumer(py);
         let kind = consumer.kind();
-        consumer.next_row().map(|row| new_event(py, kind, row, &self.strings)).transpose()
+        consumer.next_row().map(|(row, _)| new_event(py, kind, row, &self.strings)).transpose()
     }
 
-    /// The next events, at most `most` of them.
+    /// The next events, at most `most` of them, as rows to be made columns.
     #[pyo3(name = "take")]
-    fn py_take<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyList>> {
+    fn py_take(&self, py: Python<'_>, most: usize) -> Batch {
         let mut consumer = self.consumer(py);
-        let kind = consumer.kind();
-        let events = PyList::empty(py);
+        let mut batch = Batch::new(consumer.kind(), Arc::clone(&self.strings));
         for _ in 0..most {
-            let Some(row) = consumer.next_row() else { break };
-            events.append(new_event(py, kind, row, &self.strings)?)?;
+            let Some((row, received_at)) = consumer.next_row() else { break };
+            batch.push(row, received_at);
         }
-        Ok(events)
+        batch
     }
 
-    /// Asks `wake` to ring once when events come; says whether to wait for that.
+    /// Asks `wake` to ring once when at least `events` events wait; says whether to wait for that.
     ///
-    /// `False` means that there is something to do at once: events wait, or the queue has ended.
-    #[pyo3(name = "arm")]
-    fn py_arm(&self, py: Python<'_>, wake: &Wake) -> bool {
-        matches!(self.consumer(py).arm(&wake.0), Arm::Waiting)
+    /// `False` means that there is something to do at once: so many wait, or the queue has ended.
+    #[pyo3(name = "arm", signature = (wake, events=1))]
+    fn py_arm(&self, py: Python<'_>, wake: &Wake, events: usize) -> bool {
+        matches!(self.consumer(py).arm(&wake.0, events), Arm::Waiting)
     }
 
     /// Why there will be no more events, once the last was taken; `None` before.

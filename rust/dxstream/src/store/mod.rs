@@ -183,7 +183,7 @@ impl EventSink for StoreWriter<'_> {
         }
         let queues = self.store.queues.read().unwrap_or_else(PoisonError::into_inner);
         for queue in queues.by_kind[kind as usize].iter().filter_map(Weak::upgrade) {
-            queue.push(rows);
+            queue.push(rows, self.received_at);
         }
     }
 }

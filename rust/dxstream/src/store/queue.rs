@@ -44,9 +44,16 @@ pub(super) struct Queue {
     state: Mutex<State>,
 }
 
+/// Rows one after another, and when each arrived.
+#[derive(Debug, Default)]
+struct Segment {
+    words: Vec<u64>,
+    times: Vec<u64>,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    segments: VecDeque<Vec<u64>>,
+    segments: VecDeque<Segment>,
     /// Rows in `segments` that count: the front one's first rows may have been dropped.
     pending: usize,
     front_dropped: usize,
@@ -55,8 +62,8 @@ struct State {
     dropped: u64,
     filtered: u64,
     ended: Option<Error>,
-    /// Whom to ring when rows come; each once.
-    waiting: Vec<Weak<Wake>>,
+    /// Whom to ring once so many rows wait; each once.
+    waiting: Vec<(Weak<Wake>, usize)>,
 }
 
 impl Queue {
@@ -77,15 +84,15 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds rows and wakes a waiting reader.
-    pub(super) fn push(&self, rows: &[u64]) {
+    /// Adds rows that arrived at `received_at` and wakes the readers that wait for no more.
+    pub(super) fn push(&self, rows: &[u64], received_at: u64) {
         let mut state = self.state();
         match &self.symbols {
-            None => state.append(rows, self.width),
+            None => state.append(rows, received_at, self.width),
             Some(symbols) => {
                 for row in rows.chunks_exact(self.width) {
                     if symbols.contains(&SymbolId(row[SYMBOL_WORD] as u32)) {
-                        state.append(row, self.width);
+                        state.append(row, received_at, self.width);
                     } else {
                         state.filtered += 1;
                     }
@@ -93,9 +100,9 @@ impl Queue {
             }
         }
         state.received += (rows.len() / self.width) as u64;
-        state.trim(self.width);
-        let waiting =
-            if state.pending > 0 { std::mem::take(&mut state.waiting) } else { Vec::new() };
+        state.trim();
+        let pending = state.pending;
+        let waiting: Vec<_> = state.waiting.extract_if(.., |(_, rows)| *rows <= pending).collect();
         drop(state);
         ring(&waiting);
     }
@@ -110,34 +117,36 @@ impl Queue {
     }
 }
 
-fn ring(waiting: &[Weak<Wake>]) {
-    for wake in waiting.iter().filter_map(Weak::upgrade) {
+fn ring(waiting: &[(Weak<Wake>, usize)]) {
+    for wake in waiting.iter().filter_map(|(wake, _)| wake.upgrade()) {
         wake.ring();
     }
 }
 
 impl State {
-    fn append(&mut self, mut rows: &[u64], width: usize) {
+    fn append(&mut self, mut rows: &[u64], received_at: u64, width: usize) {
         self.pending += rows.len() / width;
         while !rows.is_empty() {
             let room = match self.segments.back() {
-                Some(segment) => SEGMENT_ROWS * width - segment.len(),
+                Some(segment) => SEGMENT_ROWS * width - segment.words.len(),
                 None => 0,
             };
             if room == 0 {
-                self.segments.push_back(Vec::with_capacity(rows.len().min(SEGMENT_ROWS * width)));
+                self.segments.push_back(Segment::default());
                 continue;
             }
             let (now, later) = rows.split_at(room.min(rows.len()));
-            self.segments.back_mut().expect("a segment with room is there").extend_from_slice(now);
+            let segment = self.segments.back_mut().expect("a segment with room is there");
+            segment.words.extend_from_slice(now);
+            segment.times.resize(segment.words.len() / width, received_at);
             rows = later;
         }
     }
 
-    fn trim(&mut self, width: usize) {
+    fn trim(&mut self) {
         while self.pending > self.capacity {
             let front = self.segments.front().expect("pending rows are in a segment");
-            let left = front.len() / width - self.front_dropped;
+            let left = front.times.len() - self.front_dropped;
             let dropped = left.min(self.pending - self.capacity);
             self.pending -= dropped;
             self.dropped += dropped as u64;
@@ -164,14 +173,15 @@ pub enum Arm {
 #[derive(Debug)]
 pub struct Consumer {
     queue: Arc<Queue>,
-    segment: Vec<u64>,
+    segment: Segment,
+    /// The next row of `segment`.
     at: usize,
     delivered: u64,
 }
 
 impl Consumer {
     pub(super) fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, segment: Vec::new(), at: 0, delivered: 0 }
+        Self { queue, segment: Segment::default(), at: 0, delivered: 0 }
     }
 
     /// The event type of the rows.
@@ -179,22 +189,23 @@ impl Consumer {
         self.queue.kind
     }
 
-    /// The next row, if one waits.
-    pub fn next_row(&mut self) -> Option<&[u64]> {
-        if self.at == self.segment.len() && !self.take_segment() {
+    /// The next row and when it arrived, if one waits.
+    pub fn next_row(&mut self) -> Option<(&[u64], u64)> {
+        if self.in_hand() == 0 && !self.take_segment() {
             return None;
         }
-        let start = self.at;
-        self.at += self.queue.width;
+        let at = self.at;
+        self.at += 1;
         self.delivered += 1;
-        Some(&self.segment[start..self.at])
+        let width = self.queue.width;
+        Some((&self.segment.words[at * width..][..width], self.segment.times[at]))
     }
 
     fn take_segment(&mut self) -> bool {
         let mut state = self.queue.state();
         let Some(segment) = state.segments.pop_front() else { return false };
-        self.at = std::mem::take(&mut state.front_dropped) * self.queue.width;
-        state.pending -= (segment.len() - self.at) / self.queue.width;
+        self.at = std::mem::take(&mut state.front_dropped);
+        state.pending -= segment.times.len() - self.at;
         drop(state);
         self.segment = segment;
         true
@@ -202,33 +213,32 @@ impl Consumer {
 
     /// Why there will be no more rows, once the last row was taken.
     pub fn ended(&self) -> Option<Error> {
-        if self.at < self.segment.len() {
+        if self.in_hand() > 0 {
             return None;
         }
         let state = self.queue.state();
         if state.pending == 0 { state.ended.clone() } else { None }
     }
 
-    /// Prepares to wait: from now on, `wake` rings once when rows come or the queue ends.
-    pub fn arm(&mut self, wake: &Arc<Wake>) -> Arm {
-        if self.in_hand() > 0 {
-            return Arm::Ready;
-        }
+    /// Prepares to wait: from now on, `wake` rings once when at least `rows` rows wait or the queue
+    /// ends.
+    pub fn arm(&mut self, wake: &Arc<Wake>, rows: usize) -> Arm {
         wake.clear();
         let mut state = self.queue.state();
-        if state.pending > 0 || state.ended.is_some() {
+        let missing = rows.max(1).saturating_sub(self.in_hand());
+        if state.pending >= missing || state.ended.is_some() {
             return Arm::Ready;
         }
         state
             .waiting
-            .retain(|other| other.upgrade().is_some_and(|other| !Arc::ptr_eq(&other, wake)));
-        state.waiting.push(Arc::downgrade(wake));
+            .retain(|(other, _)| other.upgrade().is_some_and(|other| !Arc::ptr_eq(&other, wake)));
+        state.waiting.push((Arc::downgrade(wake), missing));
         Arm::Waiting
     }
 
     /// Rows that were handed over and not taken yet.
     pub(super) fn in_hand(&self) -> usize {
-        (self.segment.len() - self.at) / self.queue.width
+        self.segment.times.len() - self.at
     }
 
     /// What became of the rows, counted at one moment.
@@ -252,10 +262,15 @@ impl Consumer {
     ) -> Queue {
         let copy = Queue::new(self.queue.kind, symbols, settings);
         let state = self.queue.state();
-        copy.push(&self.segment[self.at..]);
+        let push = |segment: &Segment, from: usize| {
+            let words = segment.words.chunks_exact(copy.width);
+            for (row, &received_at) in words.zip(&segment.times).skip(from) {
+                copy.push(row, received_at);
+            }
+        };
+        push(&self.segment, self.at);
         for (at, segment) in state.segments.iter().enumerate() {
-            let skipped = if at == 0 { state.front_dropped * copy.width } else { 0 };
-            copy.push(&segment[skipped..]);
+            push(segment, if at == 0 { state.front_dropped } else { 0 });
         }
         let mut copied = copy.state();
         copied.ended.clone_from(&state.ended);
@@ -269,6 +284,6 @@ impl Consumer {
     pub fn set_capacity(&mut self, capacity: usize) {
         let mut state = self.queue.state();
         state.capacity = capacity;
-        state.trim(self.queue.width);
+        state.trim();
     }
 }

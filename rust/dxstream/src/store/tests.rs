@@ -24,7 +24,8 @@ fn quotes(rows: &[(u32, f64)]) -> Vec<u64> {
 }
 
 fn prices(consumer: &mut Consumer) -> Vec<f64> {
-    std::iter::from_fn(|| consumer.next_row().map(|row| Quote::from_row(row).bid_price)).collect()
+    std::iter::from_fn(|| consumer.next_row().map(|(row, _)| Quote::from_row(row).bid_price))
+        .collect()
 }
 
 const ROOMY: QueueSettings = QueueSettings { capacity: 1 << 20 };
@@ -94,17 +95,35 @@ fn a_waiting_reader_is_woken_by_rows_and_by_the_end() {
     let mut consumer = store.listen(EventKind::Quote, None, ROOMY);
     let wake = Arc::new(Wake::new().unwrap());
     for _ in 0..2 {
-        assert!(matches!(consumer.arm(&wake), Arm::Waiting));
+        assert!(matches!(consumer.arm(&wake, 1), Arm::Waiting));
         assert!(!wake.wait(Duration::ZERO).unwrap());
         writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, 1.0)]));
         assert!(wake.wait(Duration::from_secs(5)).unwrap());
-        assert!(matches!(consumer.arm(&wake), Arm::Ready));
+        assert!(matches!(consumer.arm(&wake, 1), Arm::Ready));
         assert_eq!(prices(&mut consumer), [1.0]);
     }
-    assert!(matches!(consumer.arm(&wake), Arm::Waiting));
+    assert!(matches!(consumer.arm(&wake, 1), Arm::Waiting));
     store.end(&Error::Closed);
     assert!(wake.wait(Duration::from_secs(5)).unwrap());
-    assert!(matches!(consumer.arm(&wake), Arm::Ready));
+    assert!(matches!(consumer.arm(&wake, 1), Arm::Ready));
+}
+
+#[test]
+fn a_reader_may_wait_for_several_rows() {
+    let store = store();
+    let mut consumer = store.listen(EventKind::Quote, None, ROOMY);
+    let wake = Arc::new(Wake::new().unwrap());
+    assert!(matches!(consumer.arm(&wake, 3), Arm::Waiting));
+    writer(&store, 1).rows(EventKind::Quote, &quotes(&[(1, 1.0), (1, 2.0)]));
+    assert!(!wake.wait(Duration::ZERO).unwrap());
+    writer(&store, 2).rows(EventKind::Quote, &quotes(&[(1, 3.0)]));
+    assert!(wake.wait(Duration::from_secs(5)).unwrap());
+    let times: Vec<u64> =
+        std::iter::from_fn(|| consumer.next_row().map(|(_, received_at)| received_at)).collect();
+    assert_eq!(times, [1, 1, 2]);
+    assert!(matches!(consumer.arm(&wake, 3), Arm::Waiting));
+    store.end(&Error::Closed);
+    assert!(wake.wait(Duration::from_secs(5)).unwrap());
 }
 
 #[test]
@@ -129,7 +148,7 @@ fn a_reader_on_another_thread_misses_nothing() {
             if consumer.ended().is_some() {
                 break;
             }
-            if matches!(consumer.arm(&wake), Arm::Waiting) {
+            if matches!(consumer.arm(&wake, 1), Arm::Waiting) {
                 assert!(wake.wait(Duration::from_secs(20)).unwrap());
             }
         }
@@ -185,7 +204,7 @@ proptest! {
                 dropped += 1;
             }
             for _ in 0..take {
-                let Some(row) = consumer.next_row() else { break };
+                let Some((row, _)) = consumer.next_row() else { break };
                 let price = Quote::from_row(row).bid_price;
                 prop_assert_eq!(Some(price.to_bits()), model.pop_front().map(f64::to_bits));
                 taken += 1;
