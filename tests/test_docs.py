@@ -10,11 +10,11 @@ import dxstream
 
 MODULES = [
     "dxstream",
-    *(f"dxstream.{module.name}" for module in pkgutil.iter_modules(dxstream.__path__)),
+    *(module.name for module in pkgutil.walk_packages(dxstream.__path__, "dxstream.")),
 ]
 
 
-@pytest.mark.parametrize("name", ["dxstream", *MODULES])
+@pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_show_what_happens(name: str) -> None:
     module = importlib.import_module(name)
     assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0

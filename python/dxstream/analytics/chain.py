@@ -1,0 +1,181 @@
+"""Option symbols as arrays, and figures of a chain by expiry, strike and right."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dxstream.table import EventTable
+
+__all__ = ["ChainPivot", "Options", "chain_pivot", "options_of", "parse_options", "require_price"]
+
+_OPTION = re.compile(r"\.([^\s.]\S*?)([0-9]{6})([CP])([0-9]+(?:\.[0-9]+)?)")
+
+RIGHTS = ("C", "P")
+
+
+class Options(NamedTuple):
+    """What option symbols say, an array of shape (n,) each.
+
+    Attributes
+    ----------
+    root
+        The root of the option: the underlying, or a class of it as SPXW.
+    expiry
+        The last day, datetime64[D].
+    right
+        "C" for a call, "P" for a put.
+    strike
+        The strike price, float64.
+    """
+
+    root: npt.NDArray[np.str_]
+    expiry: npt.NDArray[np.datetime64]
+    right: npt.NDArray[np.str_]
+    strike: npt.NDArray[np.float64]
+
+
+def parse_options(symbols: Sequence[str]) -> Options:
+    """Read dxFeed option symbols, as ``.AAPL260619C150`` and ``.SPXW260619P4502.5``.
+
+    Parameters
+    ----------
+    symbols
+        Symbols of options on equities and indexes, n of them; years are those from 2000 to 2099.
+
+    Returns
+    -------
+    Options
+        Four arrays of shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If a symbol is none of an option; options on futures, which name no day, are refused too.
+
+    Examples
+    --------
+    >>> options = parse_options([".AAPL260619C150", ".SPXW260619P4502.5"])
+    >>> options.root, options.strike
+    (array(['AAPL', 'SPXW'], dtype='<U4'), array([ 150. , 4502.5]))
+    >>> options.expiry
+    array(['2026-06-19', '2026-06-19'], dtype='datetime64[D]')
+    """
+    matches = list(map(_OPTION.fullmatch, symbols))
+    if None in matches:
+        raise ValueError(_no_option(symbols[matches.index(None)]))
+    parts = [match.groups() for match in matches if match is not None]
+    roots, dates, rights, strikes = zip(*parts, strict=True) if parts else ((), (), (), ())
+    number = np.array(dates, np.str_).astype(np.int64)
+    year, month, day = number // 10_000, number // 100 % 100, number % 100
+    months = ((year + 30) * 12 + month - 1).astype("datetime64[M]")
+    expiry = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
+    exists = (month >= 1) & (month <= 12) & (day >= 1) & (expiry.astype("datetime64[M]") == months)
+    if not exists.all():
+        raise ValueError(_no_option(symbols[int(exists.argmin())]))
+    return Options(
+        np.array(roots, np.str_),
+        expiry,
+        np.array(rights, "U1"),
+        np.array(list(map(float, strikes)), np.float64),
+    )
+
+
+def _no_option(symbol: str) -> str:
+    return f"{symbol!r} is no symbol of an option, as .AAPL260619C150 is"
+
+
+def options_of(table: EventTable[Any], options: Options | None) -> Options:
+    """Return the options of a table's rows: those given, or what its symbols say."""
+    if options is None:
+        return parse_options(table.symbols)
+    if len(options.strike) != len(table):
+        msg = f"options has {len(options.strike)} rows, and the table {len(table)}"
+        raise ValueError(msg)
+    return options
+
+
+def require_price(spot: float) -> None:
+    """Refuse what is no price of an underlying."""
+    if not spot > 0:
+        msg = f"spot must be a price above 0, not {spot}"
+        raise ValueError(msg)
+
+
+class ChainPivot(NamedTuple):
+    """Figures of a chain by expiry, strike and right.
+
+    Attributes
+    ----------
+    expiries
+        The e expiries, ascending, datetime64[D].
+    strikes
+        The k strikes, ascending, float64.
+    values
+        Shape (e, k, 2): the last axis is calls, then puts. NaN where there is no contract.
+    """
+
+    expiries: npt.NDArray[np.datetime64]
+    strikes: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+
+    @property
+    def calls(self) -> npt.NDArray[np.float64]:
+        """The figures of the calls, shape (e, k)."""
+        return self.values[:, :, 0]
+
+    @property
+    def puts(self) -> npt.NDArray[np.float64]:
+        """The figures of the puts, shape (e, k)."""
+        return self.values[:, :, 1]
+
+
+def chain_pivot(options: Options | Sequence[str], values: npt.ArrayLike) -> ChainPivot:
+    """Arrange figures of contracts by expiry, strike and right.
+
+    Parameters
+    ----------
+    options
+        What :func:`parse_options` returns, or the symbols of the contracts; n of them.
+    values
+        A figure per contract, shape (n,), as ``greeks.volatility`` or ``mid(quotes)``.
+
+    Returns
+    -------
+    ChainPivot
+        With values of shape (e, k, 2), in the unit of the figures; those that are NaN stay NaN.
+
+    Raises
+    ------
+    ValueError
+        If a symbol is none of an option, `values` is of another shape, or an expiry, strike and
+        right comes twice, as the classes SPX and SPXW do: choose one root first.
+
+    Examples
+    --------
+    >>> pivot = chain_pivot([".A260619C10", ".A260619P10", ".A260619C20"], [1.0, 2.0, 3.0])
+    >>> pivot.values.tolist()
+    [[[1.0, 2.0], [3.0, nan]]]
+    """
+    parsed = options if isinstance(options, Options) else parse_options(options)
+    figures = np.asarray(values, np.float64)
+    if figures.shape != parsed.strike.shape:
+        msg = f"values must have the shape {parsed.strike.shape} of the options, not "
+        msg += str(figures.shape)
+        raise ValueError(msg)
+    expiries, expiry = np.unique(parsed.expiry, return_inverse=True)
+    strikes, strike = np.unique(parsed.strike, return_inverse=True)
+    shape = (len(expiries), len(strikes), len(RIGHTS))
+    put = (parsed.right == "P").astype(np.intp)
+    place = (expiry * shape[1] + strike) * shape[2] + put
+    counts = np.bincount(place, minlength=1)
+    if counts.max() > 1:
+        row = np.flatnonzero(place == counts.argmax())[0]
+        msg = f"the {parsed.right[row]} {parsed.strike[row]:g} of {parsed.expiry[row]} "
+        msg += "comes twice; choose one root and one row for each contract"
+        raise ValueError(msg)
+    pivot = np.full(shape, np.nan)
+    pivot.reshape(-1)[place] = figures
+    return ChainPivot(expiries, strikes, pivot)
