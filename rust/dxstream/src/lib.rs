@@ -3,10 +3,12 @@
 //! [`event`] declares every event type and its fields once; [`symbol`] interns symbols and
 //! converts between notations; [`json`] reads COMPACT and FULL feed data; [`protocol`] is the
 //! DXLink state machine, bytes and time in, bytes and actions out; [`store`] keeps the latest
-//! events and each listener's queue; [`connection`] owns the I/O thread and alone knows sockets.
+//! events and each listener's queue; [`book`] builds order books from rows; [`connection`] owns the
+//! I/O thread and alone knows sockets.
 
 #![forbid(unsafe_code)]
 
+pub mod book;
 pub mod connection;
 mod error;
 pub mod event;
