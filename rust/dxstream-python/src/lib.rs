@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod arrow;
 mod error;
 mod event;
 mod exchange;
@@ -14,6 +15,8 @@ mod symbology;
 mod _dxstream {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::arrow::{arrow_schema, arrow_stream};
     #[pymodule_export]
     use crate::event::describe::field_kinds;
     #[pymodule_export]
