@@ -335,6 +335,29 @@ class EventTable(Generic[E]):
         event_type = self.__dict__.get("event_type")
         return "the table" if event_type is None else f"the {event_type.__name__} table"
 
+    def __arrow_c_schema__(self) -> object:
+        """Return the table's Arrow schema, as the PyCapsule interface wants it."""
+        return _dxstream.arrow_schema(self._arrow_columns())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the table as an Arrow stream, as the PyCapsule interface wants it.
+
+        polars, pyarrow, pandas and duckdb read it. Unknown values are null, but for doubles, which
+        stay NaN; rows without an event are null but for their symbol. Times are timestamps in UTC,
+        enums and symbols dictionaries of text. `received_at` is by the wall clock.
+        """
+        return _dxstream.arrow_stream(self._arrow_columns(), self.valid.view(np.uint8))
+
+    def _arrow_columns(self) -> list[tuple[Any, ...]]:
+        kinds = declared(self.event_type)
+        columns: list[tuple[Any, ...]] = [
+            (name, kinds[name].kind, column, self.names(name))
+            if kinds[name].kind == "enum"
+            else (name, kinds[name].kind, column)
+            for name, column in self._columns.items()
+        ]
+        return [*columns, ("received_at", "time_ns", self.received_at_wall)]
+
     def to_numpy(self) -> Column:
         """Return a structured array: a record per row, a field per column, of the same types."""
         types = [(name, column.dtype) for name, column in self._columns.items()]
