@@ -121,8 +121,8 @@ class TestColumns:
 
 class TestParts:
     def test_some_fields(self, quotes: EventTable[Quote]) -> None:
-        prices = quotes[["bid_price", "ask_price"]]
-        assert prices.fields == ("bid_price", "ask_price")
+        prices = quotes[["ask_price", "bid_price"]]
+        assert prices.fields == tuple(prices.to_pandas()) == ("ask_price", "bid_price")
         assert np.shares_memory(prices.bid_price, quotes.bid_price)
         assert prices[0] == Quote("AAPL", bid_price=150.0, ask_price=150.5)
         assert list(prices[1:])[1] == Quote("MSFT", ask_price=400.25)
@@ -283,6 +283,25 @@ class TestFrames:
         days = EventTable.from_events(Summary, [Summary("A", day_id=1), Summary("B")])
         assert str(days.to_pandas(datetimes=True)["day_id"][0]) == "1970-01-02 00:00:00"
         assert str(days.to_polars(datetimes=True)["day_id"].to_list()[0]) == "1970-01-02"
+
+    @pytest.mark.parametrize("day", [2**31, -(2**31), 2**62, 2**63 - 1, -(2**63)])
+    def test_days_that_frames_cannot_count_are_unknown(self, day: int) -> None:
+        table = EventTable.from_events(Summary, [Summary("A", day_id=day)])
+        assert table.to_pandas(datetimes=True)["day_id"].isna().all()
+        assert table.to_polars(datetimes=True)["day_id"].is_null().all()
+        repr(table)
+
+    @settings(deadline=None)
+    @given(events())
+    def test_any_event_has_frames(self, event: Any) -> None:
+        table = EventTable.from_events(type(event), [event])
+        for datetimes in (False, True):
+            for frame in (
+                table.to_pandas(datetimes=datetimes),
+                table.to_polars(datetimes=datetimes),
+            ):
+                assert list(frame.columns) == list(table.fields)
+                assert frame["event_symbol"][0] == event.event_symbol
 
     @pytest.mark.parametrize("event_type", EVENT_TYPES)
     def test_every_type_without_rows_and_with_unknown_ones(self, event_type: Any) -> None:

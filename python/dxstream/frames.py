@@ -4,8 +4,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from dxstream.columns import Column, declared, unknown, values_of
+from dxstream.columns import UNKNOWN, Column, declared, unknown, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,14 @@ _SHOWN_WIDTH = 100
 _CELL_WIDTH = 24
 _GAP = "..."
 _LEFT_ALIGNED = ("symbol", "time", "day", "char", "enum", "text")
+
+
+def _dates(table: "EventTable[Any]", name: str) -> npt.NDArray[np.datetime64]:
+    days = table.times(name)
+    # Frames count days in 32 bits, or seconds in 64; either would turn others into wrong dates.
+    last = np.datetime64(2**31 - 1, "D")
+    first = np.datetime64(1 - 2**31, "D")
+    return np.where((days >= first) & (days <= last), days, np.datetime64("NaT", "D"))
 
 
 def to_pandas(table: "EventTable[Any]", *, datetimes: bool) -> "pd.DataFrame":
@@ -41,7 +50,7 @@ def to_pandas(table: "EventTable[Any]", *, datetimes: bool) -> "pd.DataFrame":
         elif kind == "time" and datetimes:
             made[name] = pd.DatetimeIndex(table.times(name)).tz_localize("UTC")
         elif kind == "day" and datetimes:
-            made[name] = table.times(name).astype("datetime64[s]")
+            made[name] = _dates(table, name).astype("datetime64[s]")
         else:
             made[name] = column.copy()
     return pd.DataFrame(made)
@@ -56,9 +65,10 @@ def to_polars(table: "EventTable[Any]", *, datetimes: bool) -> "pl.DataFrame":
     for name in table.fields:
         field, column = kinds[name], table[name]
         if field.kind in ("time", "day") and datetimes:
-            milliseconds = pl.Datetime("ms", "UTC")
-            series = pl.Series(name, column).replace(0, None)
-            series = series.cast(milliseconds if field.kind == "time" else pl.Date)
+            is_day = field.kind == "day"
+            moments = _dates(table, name) if is_day else table.times(name)
+            series = pl.Series(name, moments.view(np.int64)).replace(UNKNOWN["long"], None)
+            series = series.cast(pl.Date if is_day else pl.Datetime("ms", "UTC"))
         elif field.kind == "enum":
             names = table.names(name)
             series = pl.Series(name, values_of(field, column, names), pl.Enum(names))

@@ -62,6 +62,8 @@ class EventTable(Generic[E]):
     ----------
     event_type : type
         The class of the events.
+    fields : tuple of str
+        The names of the columns, in the order of their declaration or in which they were chosen.
     symbols : tuple of str
         The symbol of each row.
     valid : array of bool
@@ -120,15 +122,15 @@ class EventTable(Generic[E]):
         self.valid = np.ones(rows, np.bool_) if valid is None else valid
         self.received_at = np.zeros(rows, np.int64) if received_at is None else received_at
         self.wall_offset = wall_offset
-        self._names = names
+        self._names = {
+            name: names.get(name, field.names) for name, field in kinds.items() if field.names
+        }
         self._columns: dict[str, Column] = {}
         if stray := [name for name in columns if name not in kinds]:
             raise ValueError(_no_field(stray[0], event_type.__name__, kinds))
-        if "event_symbol" in kinds and "event_symbol" not in columns:
-            columns = {"event_symbol": _object_array(self.symbols), **columns}
-        for name, field in kinds.items():
-            if name in columns:
-                self._columns[name] = _checked(name, columns[name], DTYPES[field.kind], rows)
+        for name, column in columns.items():
+            self._columns[name] = _checked(name, column, DTYPES[kinds[name].kind], rows)
+        self.fields = tuple(name for name in kinds if name in columns or name == "event_symbol")
         self.valid = _checked("valid", self.valid, np.dtype(np.bool_), rows)
         self.received_at = _checked("received_at", self.received_at, np.dtype(np.int64), rows)
 
@@ -177,11 +179,6 @@ class EventTable(Generic[E]):
         self._names = names
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The names of the table's fields, in the order of their declaration."""
-        return tuple(self._columns)
-
-    @property
     def received_at_wall(self) -> npt.NDArray[np.int64]:
         """When the rows were received, ns since 1970 UTC; 0 in rows without an event."""
         return np.where(self.valid, self.received_at + self.wall_offset, 0)
@@ -199,15 +196,14 @@ class EventTable(Generic[E]):
             If the field is no enum.
         """
         self[field]
-        declaration = declared(self.event_type)[field]
-        if declaration.kind != "enum":
+        if field not in self._names:
             msg = f"{field} is no enum; {self._enums()}"
             raise ValueError(msg)
-        return self._names.get(field, declaration.names)
+        return self._names[field]
 
     def _enums(self) -> str:
         kinds = declared(self.event_type)
-        enums = [name for name in self._columns if kinds[name].kind == "enum"]
+        enums = [name for name in self.fields if kinds[name].kind == "enum"]
         return f"the enums are {', '.join(enums)}" if enums else "the table has none"
 
     def times(self, field: str) -> npt.NDArray[np.datetime64]:
@@ -232,19 +228,23 @@ class EventTable(Generic[E]):
         return len(self.symbols)
 
     def __iter__(self) -> Iterator[E]:
+        return self._events(slice(None))
+
+    def _events(self, rows: slice) -> Iterator[E]:
         kinds = declared(self.event_type)
+        fields = dict.fromkeys(("event_symbol", *self.fields))
         columns = [
-            values_of(kinds[name], column, self._names.get(name, kinds[name].names))
-            for name, column in self._all_columns().items()
+            values_of(kinds[name], self._column(name)[rows], self._names.get(name, ()))
+            for name in fields
         ]
         for row in zip(*columns, strict=True):
-            values = dict(zip(self._all_columns(), row, strict=True))
+            values = dict(zip(fields, row, strict=True))
             yield cast("E", _dxstream._event(self.event_type, values))
 
-    def _all_columns(self) -> dict[str, Column]:
-        if "event_symbol" in self._columns:
-            return self._columns
-        return {"event_symbol": _object_array(self.symbols), **self._columns}
+    def _column(self, name: str) -> Column:
+        if name == "event_symbol" and name not in self._columns:
+            self._columns[name] = _object_array(self.symbols)
+        return self._columns[name]
 
     @overload
     def __getitem__(self, key: str) -> Column: ...
@@ -269,16 +269,16 @@ class EventTable(Generic[E]):
             If the key is none of these.
         """
         if isinstance(key, str):
-            if (column := self._columns.get(key)) is None:
-                raise KeyError(_no_field(key, self._title(), self._columns))
-            return column
+            if key not in self.fields:
+                raise KeyError(_no_field(key, self._title(), self.fields))
+            return self._column(key)
         if isinstance(key, slice):
             return self._rows(key)
         if isinstance(key, np.ndarray) and key.ndim == 1:
             return self._rows(key)
         if isinstance(key, list | tuple):
             if key and all(isinstance(name, str) for name in key):
-                return self._some({name: self[name] for name in key})
+                return self._some(tuple(dict.fromkeys(key)), {name: self[name] for name in key})
             return self._rows(np.array(key, None if key else np.intp))
         try:
             row = operator.index(key)
@@ -288,7 +288,7 @@ class EventTable(Generic[E]):
         if not -len(self) <= row < len(self):
             msg = f"row {row} is not in a table of {len(self)} rows"
             raise IndexError(msg)
-        return next(iter(self[row : row + 1 or None]))
+        return next(self._events(slice(row, row + 1 or None)))
 
     def _rows(self, rows: slice | Column) -> Self:
         if isinstance(rows, np.ndarray) and rows.dtype.kind not in "biu":
@@ -300,10 +300,11 @@ class EventTable(Generic[E]):
             symbols = self.symbols[rows]
         else:
             symbols = _object_array(self.symbols)[rows].tolist()
-        return self._some(columns, symbols, self.valid[rows], self.received_at[rows])
+        return self._some(self.fields, columns, symbols, self.valid[rows], self.received_at[rows])
 
     def _some(
         self,
+        fields: tuple[str, ...],
         columns: dict[str, Column],
         symbols: Sequence[str] | None = None,
         valid: npt.NDArray[np.bool_] | None = None,
@@ -318,18 +319,17 @@ class EventTable(Generic[E]):
             self.wall_offset,
             names=self._names,
         )
-        if "event_symbol" not in columns:
-            del some._columns["event_symbol"]
+        some.fields = fields
         return some
 
     def __getattr__(self, name: str) -> Column:
-        columns: dict[str, Column] = self.__dict__.get("_columns", {})
-        if name in columns:
-            return columns[name]
-        raise AttributeError(_no_field(name, self._title(), columns), name=name, obj=self)
+        fields: tuple[str, ...] = self.__dict__.get("fields", ())
+        if name in fields:
+            return self._column(name)
+        raise AttributeError(_no_field(name, self._title(), fields), name=name, obj=self)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._columns]
+        return [*super().__dir__(), *self.fields]
 
     def _title(self) -> str:
         event_type = self.__dict__.get("event_type")
@@ -360,10 +360,11 @@ class EventTable(Generic[E]):
 
     def to_numpy(self) -> Column:
         """Return a structured array: a record per row, a field per column, of the same types."""
-        types = [(name, column.dtype) for name, column in self._columns.items()]
+        kinds = declared(self.event_type)
+        types = [(name, DTYPES[kinds[name].kind]) for name in self.fields]
         records = np.empty(len(self), np.dtype(types))
-        for name, column in self._columns.items():
-            records[name] = column
+        for name in self.fields:
+            records[name] = self[name]
         return records
 
     def to_pandas(self, *, datetimes: bool = False) -> "pd.DataFrame":
@@ -375,7 +376,8 @@ class EventTable(Generic[E]):
         Parameters
         ----------
         datetimes
-            Whether times become datetimes in UTC and days dates, instead of whole numbers.
+            Whether times become datetimes in UTC and days dates, instead of whole numbers; days
+            beyond 32 bits are unknown then.
         """
         return frames.to_pandas(self, datetimes=datetimes)
 
@@ -388,7 +390,8 @@ class EventTable(Generic[E]):
         Parameters
         ----------
         datetimes
-            Whether times become datetimes in UTC and days dates, instead of whole numbers.
+            Whether times become datetimes in UTC and days dates, instead of whole numbers; days
+            beyond 32 bits are unknown then.
         """
         return frames.to_polars(self, datetimes=datetimes)
 
