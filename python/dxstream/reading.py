@@ -32,7 +32,7 @@ def snapshot(
         received_at = np.empty(len(symbols), np.int64)
     else:
         _check_out(event_type, len(symbols), out)
-        columns = {name: out[name] for name in out.fields}
+        columns = out.arrays()
         valid, received_at = out.valid, out.received_at
     buffers = _buffers(event_type, columns)
     extra = client.snapshot(symbols, buffers, valid.view(np.uint8), received_at)
@@ -96,7 +96,7 @@ def check_fields(event_type: type[Event], fields: Iterable[str] | None) -> list[
 
 def _empty(event_type: type[Event], fields: Iterable[str] | None, rows: int) -> dict[str, Column]:
     kinds = declared(event_type)
-    wanted = check_fields(event_type, fields)
+    wanted = (name for name in check_fields(event_type, fields) if name != "event_symbol")
     return {name: np.empty(rows, DTYPES[kinds[name].kind]) for name in wanted}
 
 

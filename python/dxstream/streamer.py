@@ -99,7 +99,7 @@ class DXLinkStreamer(Connection):
         )
         self._inboxes: dict[str, _Inbox[Any]] = {}
         self._subscribed: dict[str, dict[str, None]] = {}
-        self._symbols: dict[str, tuple[tuple[str, ...], Symbols]] = {}
+        self._symbols: dict[str, tuple[tuple[str, ...], list[str], Symbols]] = {}
         self._listeners: weakref.WeakSet[Listener[Any]] = weakref.WeakSet()
 
     def __repr__(self) -> str:
@@ -482,12 +482,12 @@ class DXLinkStreamer(Connection):
             names = tuple(subscribed) if symbols is None else tuple(symbol_list(symbols))
             asked = self._symbols.get(name)
             if asked is None or asked[0] != names:
-                resolved = client.symbols(event_type, names)
+                wire = client.wire_symbols(event_type, names)
                 if symbols is not None:
-                    wire = client.wire_symbols(event_type, names)
                     reading.check_subscribed(name, wire, subscribed)
-                asked = self._symbols[name] = names, resolved
-        return reading.snapshot(client, event_type, asked[1], names, fields, out)
+                asked = self._symbols[name] = names, wire, client.symbols(event_type, wire)
+        _, wire, resolved = asked
+        return reading.snapshot(client, event_type, resolved, wire, fields, out)
 
     def history(
         self,

@@ -176,7 +176,13 @@ class EventTable(Generic[E]):
         """Take note that the arrays were filled anew, with as many rows as before."""
         self.symbols = tuple(symbols)
         self.wall_offset = wall_offset
-        self._names = names
+        kinds = declared(self.event_type)
+        self._names = {name: names.get(name, kinds[name].names) for name in self._names}
+        self._columns.pop("event_symbol", None)
+
+    def arrays(self) -> dict[str, Column]:
+        """Return the arrays of the fields, without that of the symbols."""
+        return {name: self[name] for name in self.fields if name != "event_symbol"}
 
     @property
     def received_at_wall(self) -> npt.NDArray[np.int64]:
