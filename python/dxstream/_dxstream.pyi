@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from types import GenericAlias
-from typing import Any, Generic, Self, TypeVar, final
+from typing import Any, Generic, Self, TypeAlias, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from dxstream.dxfeed import Event
 from dxstream.exchange import Blast, Market, Rules, Tape
 
 _E = TypeVar("_E", bound=Event)
+
+_Levels: TypeAlias = tuple[list[float], list[float], list[int]]
 
 __version__: str
 
@@ -121,6 +123,9 @@ class Client:
     def history(self, event_type: type[Event], symbol: str, most: int) -> Batch: ...
     def set_history(self, symbols: Symbols, history: int) -> None: ...
     def ring_memory(self) -> list[tuple[str, int, int, int]]: ...
+    def book(
+        self, event_type: type[Event], symbol: str, source: str, depth: int
+    ) -> tuple[_Levels, _Levels, int, bool] | None: ...
     def counters(self) -> dict[str, int]: ...
     def complaints(self) -> list[str]: ...
     def close(self) -> None: ...

@@ -3,21 +3,20 @@
 import time
 import weakref
 from collections.abc import Iterable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from dxstream import _dxstream
-from dxstream._dxstream import Client, Queue, Symbols, Wake
-from dxstream.arguments import milliseconds, symbol_list
-from dxstream.connection import Connection
-from dxstream.dxfeed import Candle, Event
+from dxstream._dxstream import Client, Queue, Wake
+from dxstream.arguments import symbol_list
+from dxstream.dxfeed import Event, Order
 from dxstream.endpoint import SessionLike
 from dxstream.listener import Listener, take
 from dxstream.stats import StreamerStats
-from dxstream.waiting import Call, Procedure, Wait, done
+from dxstream.subscriptions import MAX_HISTORY, Inbox, Subscriber, type_name
+from dxstream.waiting import Call, Procedure, Wait
 
 if TYPE_CHECKING:
     from dxstream.batches import Batches
+    from dxstream.book import OrderBook
     from dxstream.table import EventTable
 
 __all__ = ["DEFAULT_BUFFER", "DEFAULT_HISTORY", "DXLinkStreamer"]
@@ -30,25 +29,11 @@ DEFAULT_BUFFER = 1 << 20
 DEFAULT_HISTORY = 64
 """Events of each symbol and type that are kept, unless a streamer asks for another number."""
 
-MAX_HISTORY = 1 << 20
-"""Most events of a symbol and type that can be kept."""
-
-BACKLOG = 1 << 17
-"""Most events of a type that wait from `subscribe` until the first listener takes them over."""
+MAX_DEPTH = 1 << 32
+"""More price levels than a book has."""
 
 
-class _Inbox(Generic[E]):
-    """What came of an event type for `get_event`, and for the first listener."""
-
-    __slots__ = ("queue", "taken_over", "used")
-
-    def __init__(self, queue: Queue[E] | None = None) -> None:
-        self.queue = queue
-        self.used = False
-        self.taken_over = queue is None
-
-
-class DXLinkStreamer(Connection):
+class DXLinkStreamer(Subscriber):
     """Market data from a DXLink server, as typed events.
 
     Use it as a context manager, asynchronous or not. What a method does, it does when it is called;
@@ -88,197 +73,13 @@ class DXLinkStreamer(Connection):
         connect_timeout: float = 10.0,
         keepalive_timeout: float = 60.0,
     ) -> None:
-        if not 0 <= history <= MAX_HISTORY:
-            msg = f"history must be from 0 to {MAX_HISTORY}"
-            raise ValueError(msg)
         super().__init__(
             session,
             history=history,
             connect_timeout=connect_timeout,
             keepalive_timeout=keepalive_timeout,
         )
-        self._inboxes: dict[str, _Inbox[Any]] = {}
-        self._subscribed: dict[str, dict[str, None]] = {}
-        self._symbols: dict[str, tuple[tuple[str, ...], list[str], Symbols]] = {}
         self._listeners: weakref.WeakSet[Listener[Any]] = weakref.WeakSet()
-
-    def __repr__(self) -> str:
-        """Show the state and what is subscribed; never a token."""
-        types = ", ".join(f"{len(of)} {name}" for name, of in self._subscribed.items() if of)
-        return f"<DXLinkStreamer {self.state}: {types or 'nothing'} subscribed>"
-
-    # --- subscriptions
-
-    def subscribe(
-        self,
-        event_type: type[Event],
-        symbols: str | Iterable[str],
-        refresh_interval: float | None = 0.1,
-        *,
-        from_time: int | datetime | None = None,
-        source: str | None = None,
-        history: int | None = None,
-    ) -> Call[None]:
-        """Ask for events of symbols.
-
-        Parameters
-        ----------
-        event_type
-            A class of :mod:`dxstream.dxfeed`, such as ``Quote``.
-        symbols
-            dxFeed symbols; a string is one symbol.
-        refresh_interval
-            Seconds over which the server may aggregate; 0 asks for every event, and ``None`` leaves
-            it to the server. The last call for an event type counts for all its symbols.
-        from_time
-            Start of the history of a time series (Candle, Greeks, TheoPrice, Underlying,
-            TimeAndSale): ms since 1970 UTC, or a datetime. Without it, only new events come.
-        source
-            Source of orders, such as ``"NTV"``.
-        history
-            Events of each of these symbols to keep, if not as many as the streamer keeps. It counts
-            for symbols of which no event has come yet.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument cannot be used; nothing is subscribed then.
-        StreamerClosedError
-            If the streamer is not connected.
-
-        Notes
-        -----
-        The server confirms nothing: a symbol that it does not know stays silent.
-        """
-        with self._lock:
-            client = self._connected()
-            start = None if from_time is None else milliseconds("from_time", from_time)
-            names = symbol_list(symbols)
-            name = _name(event_type)
-            if history is not None:
-                if not 0 <= history <= MAX_HISTORY:
-                    msg = f"history must be from 0 to {MAX_HISTORY}"
-                    raise ValueError(msg)
-                client.set_history(client.symbols(event_type, names), history)
-            inbox = self._inboxes.get(name)
-            if inbox is None:
-                # Before the server is asked, so that the first event finds it.
-                inbox = _Inbox(client.listen(event_type, capacity=BACKLOG))
-            told = client.subscribe(
-                event_type,
-                names,
-                from_time=start,
-                source=source,
-                refresh_interval=refresh_interval,
-            )
-            self._inboxes[name] = inbox
-            self._subscribed.setdefault(name, {}).update(dict.fromkeys(told))
-            self._symbols.pop(name, None)
-        return done(None)
-
-    def unsubscribe(
-        self,
-        event_type: type[Event],
-        symbols: str | Iterable[str],
-        *,
-        source: str | None = None,
-    ) -> Call[None]:
-        """Ask for events of symbols no longer; symbols that are not subscribed are passed over.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument cannot be used; nothing is unsubscribed then.
-        StreamerClosedError
-            If the streamer is not connected.
-        """
-        with self._lock:
-            client = self._connected()
-            told = client.unsubscribe(event_type, symbol_list(symbols), source=source)
-            name = _name(event_type)
-            for symbol in told:
-                self._subscribed.get(name, {}).pop(symbol, None)
-            self._symbols.pop(name, None)
-        return done(None)
-
-    def unsubscribe_all(self, event_type: type[Event]) -> Call[None]:
-        """Ask for no events of the type any more.
-
-        Raises
-        ------
-        TypeError
-            If `event_type` is no event class.
-        StreamerClosedError
-            If the streamer is not connected.
-        """
-        with self._lock:
-            self._connected().unsubscribe_all(event_type)
-            self._subscribed.pop(_name(event_type), None)
-            self._symbols.pop(_name(event_type), None)
-        return done(None)
-
-    def subscribe_candle(
-        self,
-        symbols: str | Iterable[str],
-        interval: str,
-        start_time: int | datetime | None = None,
-        extended_trading_hours: bool = False,  # noqa: FBT001, FBT002 - the SDK's signature
-        refresh_interval: float | None = 0.1,
-    ) -> Call[None]:
-        """Ask for candles of symbols.
-
-        Parameters
-        ----------
-        symbols
-            dxFeed symbols of instruments; a string is one symbol.
-        interval
-            Length of a bar: a number and one of s, m, h, d, w, mo and the like, as in ``"5m"``.
-        start_time
-            Start of the history, ms since 1970 UTC or a datetime. Without it, only the bar of now
-            and those to come.
-        extended_trading_hours
-            Whether trades outside of regular trading hours count.
-        refresh_interval
-            As for :meth:`subscribe`.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument cannot be used; nothing is subscribed then.
-        StreamerClosedError
-            If the streamer is not connected.
-        """
-        candles = [
-            _dxstream.candle_symbol(symbol, interval, extended_trading_hours)
-            for symbol in symbol_list(symbols)
-        ]
-        return self.subscribe(Candle, candles, refresh_interval, from_time=start_time)
-
-    def unsubscribe_candle(
-        self,
-        ticker: str,
-        interval: str | None = None,
-        extended_trading_hours: bool = False,  # noqa: FBT001, FBT002 - the SDK's signature
-    ) -> Call[None]:
-        """Ask for candles of a symbol no longer: of one interval, or of all where it is ``None``.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument cannot be used; nothing is unsubscribed then.
-        StreamerClosedError
-            If the streamer is not connected.
-        """
-        with self._lock:
-            self._connected()
-            if interval is not None:
-                candles = [_dxstream.candle_symbol(ticker, interval, extended_trading_hours)]
-            else:
-                known = self._subscribed.get(_name(Candle), {})
-                candles = [candle for candle in known if _dxstream.candle_base(candle) == ticker]
-            return self.unsubscribe(Candle, candles) if candles else done(None)
-
-    # --- events
 
     def listen(
         self,
@@ -310,7 +111,7 @@ class DXLinkStreamer(Connection):
             If the streamer is not connected.
         """
         queue = self._listen(event_type, symbols, buffer)
-        listener = Listener(queue, _name(event_type), self._listeners.discard)
+        listener = Listener(queue, type_name(event_type), self._listeners.discard)
         self._listeners.add(listener)
         return listener
 
@@ -367,7 +168,7 @@ class DXLinkStreamer(Connection):
         names = None if symbols is None else symbol_list(symbols)
         with self._lock:
             client = self._connected()
-            inbox = self._inboxes.setdefault(_name(event_type), _Inbox())
+            inbox = self._inboxes.setdefault(type_name(event_type), Inbox())
             if inbox.queue is None or inbox.taken_over:
                 return client.listen(event_type, names, capacity=buffer)
             inbox.taken_over = True
@@ -379,7 +180,7 @@ class DXLinkStreamer(Connection):
     def _inbox(self, event_type: type[E]) -> "Queue[E]":
         with self._lock:
             client = self._connected()
-            inbox: _Inbox[E] = self._inboxes.setdefault(_name(event_type), _Inbox())
+            inbox: Inbox[E] = self._inboxes.setdefault(type_name(event_type), Inbox())
             if inbox.queue is None:
                 inbox.queue = client.listen(event_type, capacity=DEFAULT_BUFFER)
             elif not inbox.used:
@@ -477,7 +278,7 @@ class DXLinkStreamer(Connection):
 
         client = self._client or self._connected()
         with self._lock:
-            name = _name(event_type)
+            name = type_name(event_type)
             subscribed = self._subscribed.get(name, {})
             names = tuple(subscribed) if symbols is None else tuple(symbol_list(symbols))
             asked = self._symbols.get(name)
@@ -529,11 +330,53 @@ class DXLinkStreamer(Connection):
             raise ValueError(msg)
         client = self._client or self._connected()
         with self._lock:
-            subscribed = self._subscribed.get(_name(event_type), {})
+            subscribed = self._subscribed.get(type_name(event_type), {})
             wire = client.wire_symbols(event_type, [symbol])
-            reading.check_subscribed(_name(event_type), wire, subscribed)
+            reading.check_subscribed(type_name(event_type), wire, subscribed)
         most = MAX_HISTORY if n is None else n
         return reading.table_of(event_type, client.history(event_type, symbol, most), fields)
+
+    def book(
+        self,
+        symbol: str,
+        source: str,
+        *,
+        depth: int | None = None,
+        event_type: type[Event] = Order,
+    ) -> "OrderBook | None":
+        """Get the order book of a symbol and source, or ``None`` where no order has come.
+
+        Orders have to be subscribed with that source. A book never shows half of a transaction.
+
+        Parameters
+        ----------
+        symbol
+            A symbol.
+        source
+            The source of the orders, such as ``"NTV"``.
+        depth
+            Most price levels a side; all where it is ``None``.
+        event_type
+            ``Order``, ``AnalyticOrder`` or ``SpreadOrder``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be used.
+        StreamerClosedError
+            If the streamer was never connected.
+        """
+        from dxstream.book import BookSide, OrderBook
+
+        if depth is not None and depth < 1:
+            msg = "depth must be at least 1"
+            raise ValueError(msg)
+        client = self._client or self._connected()
+        levels = client.book(event_type, symbol, source, MAX_DEPTH if depth is None else depth)
+        if levels is None:
+            return None
+        bids, asks, epoch, complete = levels
+        return OrderBook(BookSide.of(bids), BookSide.of(asks), epoch, complete)
 
     def collect(
         self,
@@ -590,7 +433,7 @@ class DXLinkStreamer(Connection):
         deadline = time.monotonic() + timeout
         wire = dict(zip(asked, client.wire_symbols(event_type, asked), strict=True))
         with self._lock:
-            known = self._subscribed.get(_name(event_type), {})
+            known = self._subscribed.get(type_name(event_type), {})
             new = [symbol for symbol in wire.values() if symbol not in known]
             if new:
                 self.subscribe(event_type, new)
@@ -618,8 +461,6 @@ class DXLinkStreamer(Connection):
         events = {symbol: found[name] for symbol, name in wire.items() if name in found}
         return events, [symbol for symbol in asked if symbol not in events]
 
-    # --- figures
-
     def stats(self) -> StreamerStats:
         """Count what the connection has received and what of it could not be used."""
         client = self._client
@@ -630,11 +471,6 @@ class DXLinkStreamer(Connection):
             subscriptions=sum(len(of_type) for of_type in self._subscribed.values()),
             **counters,
         )
-
-
-def _name(event_type: type[Event]) -> str:
-    # What is no class is refused, with a clear word, where the name is used next.
-    return getattr(event_type, "__name__", "")
 
 
 _COUNTERS = (

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dxstream::book::{Orders, is_order};
 use dxstream::connection::{self, Endpoint, Limits, State};
-use dxstream::event::{EventKind, MAX_WORDS};
+use dxstream::event::{EventKind, MAX_WORDS, Text};
 use dxstream::protocol::{Entry, SessionSettings};
 use dxstream::store::QueueSettings;
-use dxstream::symbol::{CandleSymbol, SymbolId, check};
+use dxstream::symbol::{CandleSymbol, SymbolId, TextId, check};
 use dxstream::{Error, Secret};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -285,6 +286,34 @@ impl Client {
         rings.iter().map(|of| (of.kind.name(), of.rings, of.row_bytes, of.bytes)).collect()
     }
 
+    /// The price levels of an order book, best first: bids and asks, each as prices, sizes and counts;
+    /// then the book's epoch and whether it is complete. `None` where no order came.
+    #[pyo3(name = "book")]
+    fn py_book(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        symbol: String,
+        source: &str,
+        depth: usize,
+    ) -> PyResult<Option<BookLevels>> {
+        let kind = kind_of(event_type)?;
+        if !is_order(kind) {
+            return Err(PyValueError::new_err(format!("{} makes no order book", kind.name())));
+        }
+        let symbol = self.symbol_id(py, kind, symbol)?;
+        let store = self.client.store();
+        let source = store.tables().texts.find(source).map_or(Text::NONE, |id| TextId(id).into());
+        Ok(store.read_book(kind, symbol, source, |book| {
+            (
+                levels(book.bids(), depth),
+                levels(book.asks(), depth),
+                book.epoch(),
+                book.is_complete(),
+            )
+        }))
+    }
+
     /// What the connection has counted, by name.
     #[pyo3(name = "counters")]
     fn py_counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -330,6 +359,22 @@ impl Client {
         id.map(SymbolId)
             .map_err(|error| PyValueError::new_err(format!("no more symbols can be held: {error}")))
     }
+}
+
+/// Prices, sizes and counts of the levels of one side.
+type Levels = (Vec<f64>, Vec<f64>, Vec<u64>);
+
+/// Bids, asks, epoch, and whether the book is complete.
+type BookLevels = (Levels, Levels, u64, bool);
+
+fn levels(orders: Orders<'_>, depth: usize) -> Levels {
+    let mut side = Levels::default();
+    for level in orders.levels(depth) {
+        side.0.push(level.price);
+        side.1.push(level.size);
+        side.2.push(level.count);
+    }
+    side
 }
 
 /// Symbols of one event type, in the order of a snapshot's rows.

@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 use super::channel::Channels;
 use super::message::{AuthState, CONNECTION, ClientMessage, ServerMessage};
 use super::subscription::{FeedKey, Subscriptions};
+use super::transaction::Group;
 use crate::error::Error;
-use crate::event::EventKind;
+use crate::event::{EventKind, Text};
 use crate::json::{Batch, Frame, FrameReader};
 use crate::secret::Secret;
-use crate::symbol::Tables;
+use crate::symbol::{SymbolId, Tables};
 
 /// What a server means by a timeout that it does not name. Source: DXLink specification.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,6 +46,9 @@ impl Default for SessionSettings {
 pub trait EventSink {
     /// Takes rows of one type, in order of arrival.
     fn rows(&mut self, kind: EventKind, rows: &[u64]);
+
+    /// Takes note of a snapshot without a row. `source` is [`Text::NONE`] for types without one.
+    fn empty_snapshot(&mut self, kind: EventKind, symbol: SymbolId, source: Text);
 }
 
 /// What the caller of a session must know.
@@ -322,7 +326,12 @@ impl Session {
             self.counters.events += (rows.len() / kind.fields().len()) as u64;
             match &mut channel.transactions {
                 Some(transactions) if kind == channel.key.kind => {
-                    transactions.pass(rows, &mut |rows| sink.rows(kind, rows));
+                    transactions.pass(rows, &mut |group| match group {
+                        Group::Rows(rows) => sink.rows(kind, rows),
+                        Group::Empty { symbol, source } => {
+                            sink.empty_snapshot(kind, SymbolId(symbol as u32), Text(source));
+                        }
+                    });
                 }
                 _ => sink.rows(kind, rows),
             }

@@ -16,6 +16,20 @@ const MAX_PENDING_ROWS: usize = 1 << 20;
 const STARTS_OR_HOLDS: i64 = SNAPSHOT_BEGIN | TX_PENDING;
 const ENDS_SNAPSHOT: i64 = SNAPSHOT_END | SNAPSHOT_SNIP;
 
+/// What goes on once it is whole.
+#[derive(Debug)]
+pub(super) enum Group<'a> {
+    /// Rows that belong together, or that need no others.
+    Rows(&'a [u64]),
+    /// A snapshot without a row: nothing is there of this symbol and source.
+    Empty {
+        /// The symbol's word.
+        symbol: u64,
+        /// The source's word; 0 for types without one.
+        source: u64,
+    },
+}
+
 /// The unfinished transactions of one channel, by symbol and source.
 #[derive(Debug)]
 pub(super) struct Transactions {
@@ -49,7 +63,7 @@ impl Transactions {
     }
 
     /// Takes rows as they arrived and hands on what is complete, in the same order.
-    pub(super) fn pass(&mut self, rows: &[u64], emit: &mut impl FnMut(&[u64])) {
+    pub(super) fn pass(&mut self, rows: &[u64], emit: &mut impl FnMut(Group<'_>)) {
         let mut passed = 0;
         for at in (0..rows.len()).step_by(self.width) {
             let row = &rows[at..at + self.width];
@@ -62,17 +76,17 @@ impl Transactions {
                 continue;
             }
             if passed < at {
-                emit(&rows[passed..at]);
+                emit(Group::Rows(&rows[passed..at]));
             }
             passed = at + self.width;
             self.hold(key, row, flags, emit);
         }
         if passed < rows.len() {
-            emit(&rows[passed..]);
+            emit(Group::Rows(&rows[passed..]));
         }
     }
 
-    fn hold(&mut self, key: (u64, u64), row: &[u64], flags: i64, emit: &mut impl FnMut(&[u64])) {
+    fn hold(&mut self, key: (u64, u64), row: &[u64], flags: i64, emit: &mut impl FnMut(Group<'_>)) {
         let transaction = self.open.entry(key).or_default();
         if flags & SNAPSHOT_BEGIN != 0 {
             *transaction =
@@ -91,10 +105,12 @@ impl Transactions {
             let mut done = self.open.remove(&key).expect("the transaction was just looked up");
             self.mark(&mut done);
             if !done.rows.is_empty() {
-                emit(&done.rows);
+                emit(Group::Rows(&done.rows));
+            } else if done.snapshot != 0 {
+                emit(Group::Empty { symbol: key.0, source: key.1 });
             }
         } else if transaction.rows.len() >= MAX_PENDING_ROWS * self.width {
-            emit(&transaction.rows);
+            emit(Group::Rows(&transaction.rows));
             transaction.rows.clear();
             self.split += 1;
         }
@@ -145,7 +161,11 @@ mod tests {
                 .write_row(row);
         }
         let mut groups = Vec::new();
-        transactions.pass(&words, &mut |rows| {
+        transactions.pass(&words, &mut |group| {
+            let rows = match group {
+                Group::Rows(rows) => rows,
+                Group::Empty { .. } => &[],
+            };
             let group = rows.chunks_exact(width).map(Candle::from_row);
             groups.push(group.map(|candle| (candle.index, candle.event_flags)).collect());
         });
@@ -165,8 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_snapshot_is_no_data() {
-        assert!(candles(&mut new(), &[(1, 0, 14)]).is_empty());
+    fn an_empty_snapshot_is_no_data_and_is_said() {
+        assert_eq!(candles(&mut new(), &[(1, 0, 14), (1, 3, 0)]), [vec![], vec![(3, 0)]]);
     }
 
     #[test]
@@ -225,7 +245,8 @@ mod tests {
             Order { event_flags, index, source, ..Order::UNKNOWN }.write_row(row);
         }
         let mut groups: Vec<Vec<i64>> = Vec::new();
-        transactions.pass(&words, &mut |rows| {
+        transactions.pass(&words, &mut |group| {
+            let Group::Rows(rows) = group else { panic!("there is an empty snapshot") };
             groups.push(rows.chunks_exact(width).map(|row| Order::from_row(row).index).collect());
         });
         assert_eq!(groups, [vec![2], vec![1, 3]]);

@@ -10,17 +10,24 @@ mod rings;
 mod wake;
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 pub use queue::{Arm, Consumer, QueueSettings, QueueStats};
 pub use wake::Wake;
 
+use crate::book::{Book, Books, is_order};
 use crate::error::Error;
-use crate::event::EventKind;
+use crate::event::{EventKind, Text};
 use crate::protocol::EventSink;
 use crate::symbol::{SymbolId, Tables};
 use queue::Queue;
 use rings::Rings;
+
+/// Most order books of a streamer.
+pub const MAX_BOOKS: usize = 1 << 14;
+
+/// Most orders of a streamer's books together; at 448 bytes each, 448 MiB.
+pub const MAX_ORDERS: usize = 1 << 20;
 
 /// The store of one streamer.
 ///
@@ -30,6 +37,7 @@ pub struct Store {
     tables: Arc<Tables>,
     history: usize,
     rings: Box<[OnceLock<Rings>]>,
+    books: Mutex<Books>,
     queues: RwLock<Queues>,
 }
 
@@ -59,6 +67,7 @@ impl Store {
             tables,
             history,
             rings: EventKind::ALL.iter().map(|_| OnceLock::new()).collect(),
+            books: Mutex::new(Books::new(MAX_BOOKS, MAX_ORDERS)),
             queues: RwLock::new(Queues {
                 by_kind: EventKind::ALL.iter().map(|_| Vec::new()).collect(),
                 ended: None,
@@ -109,6 +118,22 @@ impl Store {
             Some(RingMemory { kind, rings, row_bytes, bytes })
         };
         EventKind::ALL.iter().filter_map(of_kind).collect()
+    }
+
+    /// Reads the book of a symbol and source, where there was an order of it. The writer waits for
+    /// `read`.
+    pub fn read_book<T>(
+        &self,
+        kind: EventKind,
+        symbol: SymbolId,
+        source: Text,
+        read: impl FnOnce(&Book) -> T,
+    ) -> Option<T> {
+        self.books().get(kind, symbol, source).map(read)
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rings_of(&self, kind: EventKind) -> &Rings {
@@ -181,9 +206,18 @@ impl EventSink for StoreWriter<'_> {
         for row in rows.chunks_exact(kind.fields().len()) {
             rings.push(row, self.received_at);
         }
+        if is_order(kind) {
+            self.store.books().apply(kind, rows);
+        }
         let queues = self.store.queues.read().unwrap_or_else(PoisonError::into_inner);
         for queue in queues.by_kind[kind as usize].iter().filter_map(Weak::upgrade) {
             queue.push(rows, self.received_at);
+        }
+    }
+
+    fn empty_snapshot(&mut self, kind: EventKind, symbol: SymbolId, source: Text) {
+        if is_order(kind) {
+            self.store.books().clear(kind, symbol, source);
         }
     }
 }

@@ -137,6 +137,8 @@ struct Nowhere;
 
 impl EventSink for Nowhere {
     fn rows(&mut self, _: EventKind, _: &[u64]) {}
+
+    fn empty_snapshot(&mut self, _: EventKind, _: SymbolId, _: Text) {}
 }
 
 proptest! {

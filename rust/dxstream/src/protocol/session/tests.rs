@@ -20,6 +20,8 @@ impl EventSink for Rows {
     fn rows(&mut self, kind: EventKind, rows: &[u64]) {
         self.0.extend(rows.chunks_exact(kind.fields().len()).map(|row| (kind, row.to_vec())));
     }
+
+    fn empty_snapshot(&mut self, _: EventKind, _: SymbolId, _: Text) {}
 }
 
 impl Talk {

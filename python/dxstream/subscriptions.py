@@ -1,0 +1,239 @@
+"""What a streamer asks a server for."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from dxstream import _dxstream
+from dxstream._dxstream import Queue, Symbols
+from dxstream.arguments import milliseconds, symbol_list
+from dxstream.connection import Connection
+from dxstream.dxfeed import Candle, Event
+from dxstream.endpoint import SessionLike
+from dxstream.waiting import Call, done
+
+__all__ = ["MAX_HISTORY", "Inbox", "Subscriber", "type_name"]
+
+E = TypeVar("E", bound=Event)
+
+MAX_HISTORY = 1 << 20
+"""Most events of a symbol and type that can be kept."""
+
+BACKLOG = 1 << 17
+"""Most events of a type that wait from `subscribe` until the first listener takes them over."""
+
+
+class Inbox(Generic[E]):
+    """What came of an event type for `get_event`, and for the first listener."""
+
+    __slots__ = ("queue", "taken_over", "used")
+
+    def __init__(self, queue: Queue[E] | None = None) -> None:
+        self.queue = queue
+        self.used = False
+        self.taken_over = queue is None
+
+
+class Subscriber(Connection):
+    """A connection and what is subscribed on it."""
+
+    def __init__(
+        self,
+        session: SessionLike,
+        *,
+        history: int,
+        connect_timeout: float,
+        keepalive_timeout: float,
+    ) -> None:
+        if not 0 <= history <= MAX_HISTORY:
+            msg = f"history must be from 0 to {MAX_HISTORY}"
+            raise ValueError(msg)
+        super().__init__(
+            session,
+            history=history,
+            connect_timeout=connect_timeout,
+            keepalive_timeout=keepalive_timeout,
+        )
+        self._inboxes: dict[str, Inbox[Any]] = {}
+        self._subscribed: dict[str, dict[str, None]] = {}
+        self._symbols: dict[str, tuple[tuple[str, ...], list[str], Symbols]] = {}
+
+    def __repr__(self) -> str:
+        """Show the state and what is subscribed; never a token."""
+        types = ", ".join(f"{len(of)} {name}" for name, of in self._subscribed.items() if of)
+        return f"<{type(self).__name__} {self.state}: {types or 'nothing'} subscribed>"
+
+    def subscribe(
+        self,
+        event_type: type[Event],
+        symbols: str | Iterable[str],
+        refresh_interval: float | None = 0.1,
+        *,
+        from_time: int | datetime | None = None,
+        source: str | None = None,
+        history: int | None = None,
+    ) -> Call[None]:
+        """Ask for events of symbols.
+
+        Parameters
+        ----------
+        event_type
+            A class of :mod:`dxstream.dxfeed`, such as ``Quote``.
+        symbols
+            dxFeed symbols; a string is one symbol.
+        refresh_interval
+            Seconds over which the server may aggregate; 0 asks for every event, and ``None`` leaves
+            it to the server. The last call for an event type counts for all its symbols.
+        from_time
+            Start of the history of a time series (Candle, Greeks, TheoPrice, Underlying,
+            TimeAndSale): ms since 1970 UTC, or a datetime. Without it, only new events come.
+        source
+            Source of orders, such as ``"NTV"``.
+        history
+            Events of each of these symbols to keep, if not as many as the streamer keeps. It counts
+            for symbols of which no event has come yet.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be used; nothing is subscribed then.
+        StreamerClosedError
+            If the streamer is not connected.
+
+        Notes
+        -----
+        The server confirms nothing: a symbol that it does not know stays silent.
+        """
+        with self._lock:
+            client = self._connected()
+            start = None if from_time is None else milliseconds("from_time", from_time)
+            names = symbol_list(symbols)
+            name = type_name(event_type)
+            if history is not None:
+                if not 0 <= history <= MAX_HISTORY:
+                    msg = f"history must be from 0 to {MAX_HISTORY}"
+                    raise ValueError(msg)
+                client.set_history(client.symbols(event_type, names), history)
+            inbox = self._inboxes.get(name)
+            if inbox is None:
+                # Before the server is asked, so that the first event finds it.
+                inbox = Inbox(client.listen(event_type, capacity=BACKLOG))
+            told = client.subscribe(
+                event_type,
+                names,
+                from_time=start,
+                source=source,
+                refresh_interval=refresh_interval,
+            )
+            self._inboxes[name] = inbox
+            self._subscribed.setdefault(name, {}).update(dict.fromkeys(told))
+            self._symbols.pop(name, None)
+        return done(None)
+
+    def unsubscribe(
+        self,
+        event_type: type[Event],
+        symbols: str | Iterable[str],
+        *,
+        source: str | None = None,
+    ) -> Call[None]:
+        """Ask for events of symbols no longer; symbols that are not subscribed are passed over.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be used; nothing is unsubscribed then.
+        StreamerClosedError
+            If the streamer is not connected.
+        """
+        with self._lock:
+            client = self._connected()
+            told = client.unsubscribe(event_type, symbol_list(symbols), source=source)
+            name = type_name(event_type)
+            for symbol in told:
+                self._subscribed.get(name, {}).pop(symbol, None)
+            self._symbols.pop(name, None)
+        return done(None)
+
+    def unsubscribe_all(self, event_type: type[Event]) -> Call[None]:
+        """Ask for no events of the type any more.
+
+        Raises
+        ------
+        TypeError
+            If `event_type` is no event class.
+        StreamerClosedError
+            If the streamer is not connected.
+        """
+        with self._lock:
+            self._connected().unsubscribe_all(event_type)
+            self._subscribed.pop(type_name(event_type), None)
+            self._symbols.pop(type_name(event_type), None)
+        return done(None)
+
+    def subscribe_candle(
+        self,
+        symbols: str | Iterable[str],
+        interval: str,
+        start_time: int | datetime | None = None,
+        extended_trading_hours: bool = False,  # noqa: FBT001, FBT002 - the SDK's signature
+        refresh_interval: float | None = 0.1,
+    ) -> Call[None]:
+        """Ask for candles of symbols.
+
+        Parameters
+        ----------
+        symbols
+            dxFeed symbols of instruments; a string is one symbol.
+        interval
+            Length of a bar: a number and one of s, m, h, d, w, mo and the like, as in ``"5m"``.
+        start_time
+            Start of the history, ms since 1970 UTC or a datetime. Without it, only the bar of now
+            and those to come.
+        extended_trading_hours
+            Whether trades outside of regular trading hours count.
+        refresh_interval
+            As for :meth:`subscribe`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be used; nothing is subscribed then.
+        StreamerClosedError
+            If the streamer is not connected.
+        """
+        candles = [
+            _dxstream.candle_symbol(symbol, interval, extended_trading_hours)
+            for symbol in symbol_list(symbols)
+        ]
+        return self.subscribe(Candle, candles, refresh_interval, from_time=start_time)
+
+    def unsubscribe_candle(
+        self,
+        ticker: str,
+        interval: str | None = None,
+        extended_trading_hours: bool = False,  # noqa: FBT001, FBT002 - the SDK's signature
+    ) -> Call[None]:
+        """Ask for candles of a symbol no longer: of one interval, or of all where it is ``None``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be used; nothing is unsubscribed then.
+        StreamerClosedError
+            If the streamer is not connected.
+        """
+        with self._lock:
+            self._connected()
+            if interval is not None:
+                candles = [_dxstream.candle_symbol(ticker, interval, extended_trading_hours)]
+            else:
+                known = self._subscribed.get(type_name(Candle), {})
+                candles = [candle for candle in known if _dxstream.candle_base(candle) == ticker]
+            return self.unsubscribe(Candle, candles) if candles else done(None)
+
+
+def type_name(event_type: type[Event]) -> str:
+    """Return the name of an event type."""
+    # What is no class is refused, with a clear word, where the name is used next.
+    return getattr(event_type, "__name__", "")
