@@ -12,8 +12,11 @@ import os
 import platform
 import statistics
 import time
+import timeit
 from collections.abc import AsyncIterable, Callable, Iterable
 
+import numpy as np
+import numpy.typing as npt
 import uvloop
 
 from dxstream import DXLinkStreamer
@@ -92,8 +95,53 @@ async def async_loop(url: str, events: int) -> float:
         return tally.rate()
 
 
+def batches(url: str, events: int) -> float:
+    """Measure ``for table in batches(Quote)``, reading two columns."""
+    with DXLinkStreamer(url) as streamer:
+        tables = streamer.batches(Quote, fields=["bid_price", "ask_price"], buffer=events)
+        streamer.subscribe(Quote, SYMBOLS, 0)
+        began = 0.0
+        seen: list[npt.NDArray[np.float64]] = []
+        while tables.stats().delivered < events:
+            table = next(tables)
+            began = began or time.perf_counter()
+            seen.append(table.bid_price + table.ask_price)
+        seconds = time.perf_counter() - began
+        prices = np.concatenate(seen).reshape(-1, CYCLE)
+        if not (prices == prices[0]).all():
+            msg = "the prices do not repeat themselves"
+            raise AssertionError(msg)
+        return events / seconds / 1e6
+
+
+def snapshots(rows: int) -> float:
+    """Measure a snapshot of so many symbols into its own arrays, in microseconds."""
+    fields = [
+        "event_time",
+        "sequence",
+        "time_nano_part",
+        "bid_time",
+        "bid_price",
+        "bid_size",
+        "ask_time",
+        "ask_price",
+        "ask_size",
+    ]
+    symbols = [f"S{number:05}" for number in range(rows)]
+    with Exchange(None) as exchange, DXLinkStreamer(exchange.url) as streamer:
+        exchange.publish(*(Quote(symbol, bid_price=1, ask_price=2) for symbol in symbols))
+        streamer.collect(Quote, symbols, timeout=60).result()
+        streamer.subscribe(Quote, symbols)
+        table = streamer.snapshot(Quote, fields=fields)
+        if not table.valid.all():
+            msg = "a symbol has no event"
+            raise AssertionError(msg)
+        timer = timeit.Timer(lambda: streamer.snapshot(Quote, out=table))
+        return min(timer.repeat(20, 50)) / 50 * 1e6
+
+
 def store(url: str, events: int) -> float:
-    """Measure events that nobody listens to: they are read into the latest table."""
+    """Measure events that nobody listens to: they are read into the rings of their symbols."""
     with DXLinkStreamer(url) as streamer:
         streamer.listen(Quote).close()
         streamer.subscribe(Quote, SYMBOLS, 0)
@@ -115,7 +163,8 @@ WAYS: dict[str, Callable[[str, int], float]] = {
     "for quote in listen(Quote)": plain_loop,
     "async for, asyncio": lambda url, events: asyncio.run(async_loop(url, events)),
     "async for, uvloop": lambda url, events: uvloop.run(async_loop(url, events)),
-    "latest table, nobody listens": store,
+    "batches, two columns": batches,
+    "rings alone, nobody listens": store,
 }
 
 
@@ -135,6 +184,10 @@ def main() -> None:
             for of in (rates[name, rows] for rows in EVENTS)
         ]
         print(f"{name:32}{shown[0]:>20}{shown[1]:>20}")
+    for rows in (1_000, 10_000):
+        print(
+            f"snapshot of {rows:,} symbols, 9 columns and arrival: {snapshots(rows):.0f} us at best"
+        )
 
 
 if __name__ == "__main__":

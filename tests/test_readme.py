@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
@@ -33,9 +35,16 @@ def test_first_lines_of_code_run_as_they_are() -> None:
         assert float(bid) < float(ask)
 
 
-def test_every_block_is_python() -> None:
-    for number, code in enumerate(blocks()):
-        compile(code, f"README.md block {number}", "exec")
+@pytest.mark.parametrize("code", blocks())
+def test_every_block_runs(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_links_lead_to_files() -> None:
