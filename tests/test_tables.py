@@ -102,6 +102,25 @@ def test_history_is_the_last_events_oldest_first(exchange: Exchange) -> None:
         assert (np.diff(times) >= 0).all()
 
 
+def test_memory_is_a_formula_with_its_numbers(exchange: Exchange) -> None:
+    with DXLinkStreamer(exchange.url, history=9) as streamer:
+        assert str(streamer.memory()) == "together 0 bytes now"
+        streamer.subscribe(Quote, ["A", "B"], 0)
+        listener = streamer.listen(Quote, buffer=1000)
+        exchange.publish(quote("A", 1), quote("B", 2))
+        until(lambda: listener.stats().pending == 2)
+        memory = streamer.memory()
+        [(name, symbols, width, allocated)] = memory.rings
+        assert (name, symbols, width) == ("Quote", 2, (12 + 2) * 8)
+        assert memory.buffers == (("Quote", 1000, (12 + 1) * 8, 2),)
+        assert memory.allocated == allocated + 2 * 13 * 8
+        lines = str(memory).splitlines()
+        assert lines[0].startswith(
+            "rings of Quote: 2 symbols x 10 events x 112 bytes = 2,240 bytes"
+        )
+        assert "Quote: 1,000 events x 104 bytes = 104,000 bytes when full" in lines[1]
+
+
 def test_tables_can_be_read_after_closing(exchange: Exchange, streamer: DXLinkStreamer) -> None:
     streamer.subscribe(Quote, "A", 0)
     exchange.publish(quote("A", 7))

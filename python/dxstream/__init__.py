@@ -26,7 +26,7 @@ from dxstream.errors import (
     SubscriptionError,
 )
 from dxstream.listener import Listener
-from dxstream.stats import ListenerStats, StreamerStats
+from dxstream.stats import ListenerStats, MemoryUse, StreamerStats
 from dxstream.streamer import DXLinkStreamer
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = [
     "EventTable",
     "Listener",
     "ListenerStats",
+    "MemoryUse",
     "ProtocolError",
     "SlowConsumerError",
     "SlowConsumerWarning",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["ListenerStats", "StreamerStats"]
+__all__ = ["ListenerStats", "MemoryUse", "StreamerStats"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +71,43 @@ class ListenerStats:
     pending: int
     dropped: int
     filtered: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """The memory of a streamer's events, as a formula with its numbers; print it.
+
+    Attributes
+    ----------
+    history
+        Events that a ring keeps where nothing else was asked for.
+    rings
+        For each event type: its name, how many symbols have had an event, bytes of an event in a
+        ring, and bytes that are allocated.
+    buffers
+        For each queue: its event type, most events, bytes of an event, and how many wait.
+    """
+
+    history: int
+    rings: tuple[tuple[str, int, int, int], ...]
+    buffers: tuple[tuple[str, int, int, int], ...]
+
+    @property
+    def allocated(self) -> int:
+        """Bytes of rings and waiting events."""
+        rings = sum(allocated for *_, allocated in self.rings)
+        return rings + sum(width * waiting for _, _, width, waiting in self.buffers)
+
+    def __str__(self) -> str:
+        """Write one line for each term, and the sum."""
+        lines = [
+            f"rings of {name}: {count:,} symbols x {self.history + 1:,} events x {width} bytes "
+            f"= {count * (self.history + 1) * width:,} bytes when full, {allocated:,} now"
+            for name, count, width, allocated in self.rings
+        ]
+        lines += [
+            f"queue of {name}: {most:,} events x {width} bytes = {most * width:,} bytes when full, "
+            f"{waiting * width:,} now"
+            for name, most, width, waiting in self.buffers
+        ]
+        return "\n".join([*lines, f"together {self.allocated:,} bytes now"])

@@ -10,7 +10,7 @@ from dxstream.arguments import symbol_list
 from dxstream.dxfeed import Event, Order
 from dxstream.endpoint import SessionLike
 from dxstream.listener import Listener, take
-from dxstream.stats import StreamerStats
+from dxstream.stats import MemoryUse, StreamerStats
 from dxstream.subscriptions import MAX_HISTORY, Inbox, Subscriber, type_name
 from dxstream.waiting import Call, Procedure, Wait
 
@@ -460,6 +460,19 @@ class DXLinkStreamer(Subscriber):
                 self.unsubscribe(event_type, new)
         events = {symbol: found[name] for symbol, name in wire.items() if name in found}
         return events, [symbol for symbol in asked if symbol not in events]
+
+    def memory(self) -> MemoryUse:
+        """Say how much memory the events take and at most can, as a formula: print it.
+
+        Symbols that were subscribed with a history of their own differ from the formula of their
+        ring; what they have allocated is counted.
+        """
+        client = self._client
+        return MemoryUse(
+            history=self._history,
+            rings=() if client is None else tuple(client.ring_memory()),
+            buffers=() if client is None else tuple(client.queue_memory()),
+        )
 
     def stats(self) -> StreamerStats:
         """Count what the connection has received and what of it could not be used."""

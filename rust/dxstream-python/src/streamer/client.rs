@@ -286,6 +286,13 @@ impl Client {
         rings.iter().map(|of| (of.kind.name(), of.rings, of.row_bytes, of.bytes)).collect()
     }
 
+    /// What each queue holds: event type, most events, bytes of one, and how many wait.
+    #[pyo3(name = "queue_memory")]
+    fn py_queue_memory(&self) -> Vec<(&'static str, usize, usize, usize)> {
+        let queues = self.client.store().queue_memory();
+        queues.iter().map(|of| (of.kind.name(), of.capacity, of.row_bytes, of.pending)).collect()
+    }
+
     /// The price levels of an order book, best first: bids and asks, each as prices, sizes and counts;
     /// then the book's epoch and whether it is complete. `None` where no order came.
     #[pyo3(name = "book")]

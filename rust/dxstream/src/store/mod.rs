@@ -23,6 +23,19 @@ use crate::symbol::{SymbolId, Tables};
 use queue::Queue;
 use rings::Rings;
 
+/// What one queue holds, and what it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueMemory {
+    /// The event type.
+    pub kind: EventKind,
+    /// Most rows that wait.
+    pub capacity: usize,
+    /// Bytes of a row in the queue, with its time of arrival.
+    pub row_bytes: usize,
+    /// Rows that wait.
+    pub pending: usize,
+}
+
 /// Most order books of a streamer.
 pub const MAX_BOOKS: usize = 1 << 14;
 
@@ -118,6 +131,17 @@ impl Store {
             Some(RingMemory { kind, rings, row_bytes, bytes })
         };
         EventKind::ALL.iter().filter_map(of_kind).collect()
+    }
+
+    /// What the queues hold, by event type.
+    pub fn queue_memory(&self) -> Vec<QueueMemory> {
+        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
+        let live = queues.by_kind.iter().flatten().filter_map(Weak::upgrade);
+        live.map(|queue| {
+            let (capacity, row_bytes, pending) = queue.memory();
+            QueueMemory { kind: queue.kind(), capacity, row_bytes, pending }
+        })
+        .collect()
     }
 
     /// Reads the book of a symbol and source, where there was an order of it. The writer waits for

@@ -80,6 +80,12 @@ impl Queue {
         self.kind
     }
 
+    /// Most rows that wait, bytes of a row with its time of arrival, and rows that wait now.
+    pub(super) fn memory(&self) -> (usize, usize, usize) {
+        let state = self.state();
+        (state.capacity, (self.width + 1) * size_of::<u64>(), state.pending)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
