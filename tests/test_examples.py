@@ -42,3 +42,11 @@ def test_the_volume_tracker_counts_sales() -> None:
     assert [line.split(":")[0] for line in totals] == ["AAPL", "SPY", "TSLA"]
     counts = [re.search(r": (\d+) sales, ([\d,]+) shares", line) for line in totals]
     assert all(found and int(found[1]) > 20 for found in counts)
+
+
+def test_throttled_quotes_show_few_of_many() -> None:
+    *shown, last = output("throttled_quotes.py")
+    came, delivered = map(int, re.findall(r"\d+", last))
+    assert delivered == len(shown)
+    assert came > 5 * delivered
+    assert {line.split()[0] for line in shown} == {"AAPL", "SPY"}

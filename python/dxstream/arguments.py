@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-__all__ = ["milliseconds", "symbol_list"]
+__all__ = ["conflation_interval", "milliseconds", "symbol_list"]
 
 # Milliseconds of 1973: an earlier time was most likely given in seconds.
 _EARLIEST = 100_000_000_000
@@ -46,3 +46,22 @@ def milliseconds(name: str, time_of: int | datetime) -> int:
         msg = f"{name} must not be before 1970"
         raise ValueError(msg)
     return time_of
+
+
+def conflation_interval(policy: str, max_rate: float | None) -> float | None:
+    """Return the least seconds between two events of a symbol, or ``None`` where each is given.
+
+    Raises
+    ------
+    ValueError
+        If the policy is none, or the rate is not above 0.
+    """
+    if policy not in ("every", "latest"):
+        msg = f'policy must be "every" or "latest", not {policy!r}'
+        raise ValueError(msg)
+    if max_rate is not None:
+        if not 0 < max_rate < float("inf"):
+            msg = "max_rate must be events a second, above 0"
+            raise ValueError(msg)
+        return 1 / max_rate
+    return 0.0 if policy == "latest" else None

@@ -60,6 +60,8 @@ class ListenerStats:
         Events that the program took.
     pending
         Events that wait.
+    conflated
+        Events that gave way to a later one of their symbol.
     dropped
         Events that were dropped, oldest first, because the buffer was full.
     filtered
@@ -69,6 +71,7 @@ class ListenerStats:
     received: int
     delivered: int
     pending: int
+    conflated: int
     dropped: int
     filtered: int
 

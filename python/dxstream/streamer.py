@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dxstream._dxstream import Client, Queue, Wake
-from dxstream.arguments import symbol_list
+from dxstream.arguments import conflation_interval, symbol_list
 from dxstream.dxfeed import Event, Order
 from dxstream.endpoint import SessionLike
 from dxstream.listener import Listener, take
@@ -86,6 +86,8 @@ class DXLinkStreamer(Subscriber):
         event_type: type[E],
         symbols: str | Iterable[str] | None = None,
         *,
+        policy: str = "every",
+        max_rate: float | None = None,
         buffer: int = DEFAULT_BUFFER,
     ) -> Listener[E]:
         """Get the events of a type, one after another: ``async for`` or ``for``.
@@ -99,6 +101,12 @@ class DXLinkStreamer(Subscriber):
             A class of :mod:`dxstream.dxfeed`.
         symbols
             Only events of these symbols.
+        policy
+            "every" event, or the "latest" of each symbol: while the program is busy, at most one
+            event of a symbol waits, its last.
+        max_rate
+            Most events of a symbol a second; its latest then, so that the last event of a burst
+            comes within ``1 / max_rate`` seconds.
         buffer
             Most events that wait for the program; beyond, the oldest are dropped, counted, and
             warned of with :class:`~dxstream.SlowConsumerWarning`.
@@ -110,7 +118,8 @@ class DXLinkStreamer(Subscriber):
         StreamerClosedError
             If the streamer is not connected.
         """
-        queue = self._listen(event_type, symbols, buffer)
+        interval = conflation_interval(policy, max_rate)
+        queue = self._listen(event_type, symbols, buffer, interval)
         listener = Listener(queue, type_name(event_type), self._listeners.discard)
         self._listeners.add(listener)
         return listener
@@ -123,6 +132,8 @@ class DXLinkStreamer(Subscriber):
         max_events: int = 65_536,
         max_wait: float = 0.01,
         fields: Iterable[str] | None = None,
+        policy: str = "every",
+        max_rate: float | None = None,
         buffer: int = DEFAULT_BUFFER,
     ) -> "Batches[E]":
         """Get the events of a type as tables, in the order of arrival: ``async for`` or ``for``.
@@ -131,7 +142,7 @@ class DXLinkStreamer(Subscriber):
 
         Parameters
         ----------
-        event_type, symbols, buffer
+        event_type, symbols, policy, max_rate, buffer
             As for :meth:`listen`.
         max_events
             Most rows of a table.
@@ -151,16 +162,21 @@ class DXLinkStreamer(Subscriber):
         """
         from dxstream.batches import Batches
 
+        interval = conflation_interval(policy, max_rate)
         return Batches(
             event_type,
-            lambda: self._listen(event_type, symbols, buffer),
+            lambda: self._listen(event_type, symbols, buffer, interval),
             max_events=max_events,
             max_wait=max_wait,
             fields=fields,
         )
 
     def _listen(
-        self, event_type: type[E], symbols: str | Iterable[str] | None, buffer: int
+        self,
+        event_type: type[E],
+        symbols: str | Iterable[str] | None,
+        buffer: int,
+        interval: float | None,
     ) -> Queue[E]:
         if buffer < 1:
             msg = "buffer must be at least 1"
@@ -170,9 +186,9 @@ class DXLinkStreamer(Subscriber):
             client = self._connected()
             inbox = self._inboxes.setdefault(type_name(event_type), Inbox())
             if inbox.queue is None or inbox.taken_over:
-                return client.listen(event_type, names, capacity=buffer)
+                return client.listen(event_type, names, capacity=buffer, interval=interval)
             inbox.taken_over = True
-            queue = client.fork(inbox.queue, names, capacity=buffer)
+            queue = client.fork(inbox.queue, names, capacity=buffer, interval=interval)
             if not inbox.used:
                 inbox.queue = None
             return queue

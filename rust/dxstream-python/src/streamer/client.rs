@@ -157,40 +157,42 @@ impl Client {
     }
 
     /// A queue of what comes from now on, of all symbols or of those given; it holds at most
-    /// `capacity` events.
-    #[pyo3(name = "listen", signature = (event_type, symbols=None, *, capacity))]
+    /// `capacity` events. With an `interval`, it holds the last event of each symbol, and gives one of
+    /// a symbol no more often than in so many seconds.
+    #[pyo3(name = "listen", signature = (event_type, symbols=None, *, capacity, interval=None))]
     fn py_listen(
         &self,
         py: Python<'_>,
         event_type: &Bound<'_, PyAny>,
         symbols: Option<Vec<String>>,
         capacity: usize,
+        interval: Option<f64>,
     ) -> PyResult<Queue> {
         let kind = kind_of(event_type)?;
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, kind, symbols)?),
             None => None,
         };
-        let consumer = self.client.store().listen(kind, symbols, QueueSettings { capacity });
+        let consumer = self.client.store().listen(kind, symbols, settings(capacity, interval));
         Ok(Queue::new(consumer, Arc::clone(&self.strings)))
     }
 
     /// A queue that begins with the events that wait in `queue`, of all symbols or of those given.
-    #[pyo3(name = "fork", signature = (queue, symbols=None, *, capacity))]
+    #[pyo3(name = "fork", signature = (queue, symbols=None, *, capacity, interval=None))]
     fn py_fork(
         &self,
         py: Python<'_>,
         queue: &Queue,
         symbols: Option<Vec<String>>,
         capacity: usize,
+        interval: Option<f64>,
     ) -> PyResult<Queue> {
         let consumer = queue.consumer(py);
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, consumer.kind(), symbols)?),
             None => None,
         };
-        let settings = QueueSettings { capacity };
-        let fork = self.client.store().fork(&consumer, symbols, settings);
+        let fork = self.client.store().fork(&consumer, symbols, settings(capacity, interval));
         Ok(Queue::new(fork, Arc::clone(&self.strings)))
     }
 
@@ -366,6 +368,14 @@ impl Client {
         id.map(SymbolId)
             .map_err(|error| PyValueError::new_err(format!("no more symbols can be held: {error}")))
     }
+}
+
+/// A queue of every event; or of the last of each symbol, `interval` seconds apart at least.
+fn settings(capacity: usize, interval: Option<f64>) -> QueueSettings {
+    let nanos = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    let conflation =
+        interval.map(|seconds| u64::try_from(nanos(seconds).as_nanos()).unwrap_or(u64::MAX));
+    QueueSettings { capacity, conflation }
 }
 
 /// Prices, sizes and counts of the levels of one side.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use dxstream::connection::monotonic_nanos;
 use dxstream::store::{Arm, Consumer};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
@@ -39,7 +40,10 @@ impl Queue {
     fn py_next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let mut consumer = self.consumer(py);
         let kind = consumer.kind();
-        consumer.next_row().map(|(row, _)| new_event(py, kind, row, &self.strings)).transpose()
+        consumer
+            .next_row(monotonic_nanos())
+            .map(|(row, _)| new_event(py, kind, row, &self.strings))
+            .transpose()
     }
 
     /// The next events, at most `most` of them, as rows to be made columns.
@@ -47,8 +51,9 @@ impl Queue {
     fn py_take(&self, py: Python<'_>, most: usize) -> Batch {
         let mut consumer = self.consumer(py);
         let mut batch = Batch::new(consumer.kind(), Arc::clone(&self.strings));
+        let now = monotonic_nanos();
         for _ in 0..most {
-            let Some((row, received_at)) = consumer.next_row() else { break };
+            let Some((row, received_at)) = consumer.next_row(now) else { break };
             batch.push(row, received_at);
         }
         batch
@@ -69,11 +74,18 @@ impl Queue {
         ended.map(|error| map_error(py, &error))
     }
 
-    /// Counts of one moment: received, delivered, pending, dropped, filtered.
+    /// Counts of one moment: received, delivered, pending, conflated, dropped, filtered.
     #[pyo3(name = "stats")]
-    fn py_stats(&self, py: Python<'_>) -> (u64, u64, u64, u64, u64) {
+    fn py_stats(&self, py: Python<'_>) -> (u64, u64, u64, u64, u64, u64) {
         let stats = self.consumer(py).stats();
-        (stats.received, stats.delivered, stats.pending, stats.dropped, stats.filtered)
+        (
+            stats.received,
+            stats.delivered,
+            stats.pending,
+            stats.conflated,
+            stats.dropped,
+            stats.filtered,
+        )
     }
 
     /// Lets the queue hold another number of events from now on.

@@ -12,4 +12,5 @@ mod transport;
 pub use client::{Client, State};
 pub use endpoint::Endpoint;
 pub use io_thread::shut_down;
+pub use stream::monotonic_nanos;
 pub use transport::Limits;

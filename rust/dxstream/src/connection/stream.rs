@@ -85,7 +85,12 @@ impl Conversation<'_> {
             if let Some(error) = self.take_events() {
                 return error;
             }
-            let deadline = self.start + self.session.deadline(self.wanted);
+            let mut deadline = self.start + self.session.deadline(self.wanted);
+            let clock = monotonic_nanos();
+            if let Some(due) = self.shared.store.release(clock) {
+                let wait = Duration::from_nanos(due.saturating_sub(clock));
+                deadline = deadline.min(Instant::now() + wait);
+            }
             tokio::select! {
                 biased;
                 command = commands.recv() => {
@@ -159,8 +164,8 @@ impl Conversation<'_> {
     }
 }
 
-/// The system's monotonic clock, in nanoseconds.
-fn monotonic_nanos() -> u64 {
+/// The system's monotonic clock, in nanoseconds; times of arrival are by it.
+pub fn monotonic_nanos() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -4,6 +4,7 @@
 //! longer than a few instructions: rings are read without a lock, and a queue hands over whole
 //! segments.
 
+mod conflation;
 mod queue;
 mod ring;
 mod rings;
@@ -70,6 +71,8 @@ pub struct RingMemory {
 #[derive(Debug)]
 struct Queues {
     by_kind: Vec<Vec<Weak<Queue>>>,
+    /// Some queue conflates, or did.
+    conflate: bool,
     ended: Option<Error>,
 }
 
@@ -83,6 +86,7 @@ impl Store {
             books: Mutex::new(Books::new(MAX_BOOKS, MAX_ORDERS)),
             queues: RwLock::new(Queues {
                 by_kind: EventKind::ALL.iter().map(|_| Vec::new()).collect(),
+                conflate: false,
                 ended: None,
             }),
         }
@@ -177,6 +181,7 @@ impl Store {
             queue.end(error.clone());
         }
         queues.add(&queue);
+        queues.conflate |= settings.conflation.is_some();
         Consumer::new(queue)
     }
 
@@ -192,7 +197,18 @@ impl Store {
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
         let queue = Arc::new(consumer.copy(symbols, settings));
         queues.add(&queue);
+        queues.conflate |= settings.conflation.is_some();
         Consumer::new(queue)
+    }
+
+    /// Makes ready what rate limits held back until `now`; says when there is more to do.
+    pub fn release(&self, now: u64) -> Option<u64> {
+        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
+        if !queues.conflate {
+            return None;
+        }
+        let live = queues.by_kind.iter().flatten().filter_map(Weak::upgrade);
+        live.filter_map(|queue| queue.release(now)).min()
     }
 
     /// Ends every queue: listeners get what is left in theirs, then `error`.

@@ -5,6 +5,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::conflation::Conflation;
 use super::wake::Wake;
 use crate::error::Error;
 use crate::event::{EventKind, SYMBOL_WORD};
@@ -18,6 +19,16 @@ const SEGMENT_ROWS: usize = 1024;
 pub struct QueueSettings {
     /// Most rows that wait; beyond, the oldest are dropped and counted.
     pub capacity: usize,
+    /// Where set, at most one row of each symbol waits, its last, and so many nanoseconds at least
+    /// lie between two rows of a symbol that are taken.
+    pub conflation: Option<u64>,
+}
+
+impl QueueSettings {
+    /// A queue of every row, which holds at most `capacity`.
+    pub const fn every(capacity: usize) -> Self {
+        Self { capacity, conflation: None }
+    }
 }
 
 /// What became of the rows of a queue: `received` is the sum of the others.
@@ -29,6 +40,8 @@ pub struct QueueStats {
     pub delivered: u64,
     /// Rows that wait.
     pub pending: u64,
+    /// Rows that gave way to a later one of their symbol.
+    pub conflated: u64,
     /// Rows that were dropped because the queue was full.
     pub dropped: u64,
     /// Rows of symbols that the listener did not ask for.
@@ -59,8 +72,10 @@ struct State {
     front_dropped: usize,
     capacity: usize,
     received: u64,
+    conflated: u64,
     dropped: u64,
     filtered: u64,
+    conflation: Option<Conflation>,
     ended: Option<Error>,
     /// Whom to ring once so many rows wait; each once.
     waiting: Vec<(Weak<Wake>, usize)>,
@@ -72,7 +87,11 @@ impl Queue {
         symbols: Option<HashSet<SymbolId>>,
         settings: QueueSettings,
     ) -> Self {
-        let state = State { capacity: settings.capacity, ..State::default() };
+        let state = State {
+            capacity: settings.capacity,
+            conflation: settings.conflation.map(Conflation::new),
+            ..State::default()
+        };
         Self { kind, width: kind.fields().len(), symbols, state: Mutex::new(state) }
     }
 
@@ -83,7 +102,7 @@ impl Queue {
     /// Most rows that wait, bytes of a row with its time of arrival, and rows that wait now.
     pub(super) fn memory(&self) -> (usize, usize, usize) {
         let state = self.state();
-        (state.capacity, (self.width + 1) * size_of::<u64>(), state.pending)
+        (state.capacity, (self.width + 1) * size_of::<u64>(), state.waiting_rows())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -94,11 +113,12 @@ impl Queue {
     pub(super) fn push(&self, rows: &[u64], received_at: u64) {
         let mut state = self.state();
         match &self.symbols {
-            None => state.append(rows, received_at, self.width),
-            Some(symbols) => {
+            None if state.conflation.is_none() => state.append(rows, received_at, self.width),
+            symbols => {
                 for row in rows.chunks_exact(self.width) {
-                    if symbols.contains(&SymbolId(row[SYMBOL_WORD] as u32)) {
-                        state.append(row, received_at, self.width);
+                    let symbol = SymbolId(row[SYMBOL_WORD] as u32);
+                    if symbols.as_ref().is_none_or(|symbols| symbols.contains(&symbol)) {
+                        state.take_in(row, received_at, self.width);
                     } else {
                         state.filtered += 1;
                     }
@@ -107,15 +127,31 @@ impl Queue {
         }
         state.received += (rows.len() / self.width) as u64;
         state.trim();
-        let pending = state.pending;
+        let pending = state.ready();
         let waiting: Vec<_> = state.waiting.extract_if(.., |(_, rows)| *rows <= pending).collect();
         drop(state);
         ring(&waiting);
     }
 
+    /// Makes ready what was held back until `now`; says when there is more to do.
+    pub(super) fn release(&self, now: u64) -> Option<u64> {
+        let mut state = self.state();
+        let conflation = state.conflation.as_mut()?;
+        conflation.release(now);
+        let next_due = conflation.next_due();
+        let ready = conflation.ready();
+        let waiting: Vec<_> = state.waiting.extract_if(.., |(_, rows)| *rows <= ready).collect();
+        drop(state);
+        ring(&waiting);
+        next_due
+    }
+
     /// Lets the reader see `error` after the rows that wait.
     pub(super) fn end(&self, error: Error) {
         let mut state = self.state();
+        if let Some(conflation) = &mut state.conflation {
+            conflation.release_all();
+        }
         state.ended.get_or_insert(error);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
@@ -130,6 +166,26 @@ fn ring(waiting: &[(Weak<Wake>, usize)]) {
 }
 
 impl State {
+    fn take_in(&mut self, row: &[u64], received_at: u64, width: usize) {
+        match &mut self.conflation {
+            None => self.append(row, received_at, width),
+            Some(conflation) => {
+                let replaced = conflation.push(row[SYMBOL_WORD], row, received_at);
+                self.conflated += u64::from(replaced);
+            }
+        }
+    }
+
+    /// Rows that may be taken.
+    fn ready(&self) -> usize {
+        self.conflation.as_ref().map_or(self.pending, Conflation::ready)
+    }
+
+    /// Rows that wait, ready or not.
+    fn waiting_rows(&self) -> usize {
+        self.conflation.as_ref().map_or(self.pending, Conflation::pending)
+    }
+
     fn append(&mut self, mut rows: &[u64], received_at: u64, width: usize) {
         self.pending += rows.len() / width;
         while !rows.is_empty() {
@@ -195,9 +251,10 @@ impl Consumer {
         self.queue.kind
     }
 
-    /// The next row and when it arrived, if one waits.
-    pub fn next_row(&mut self) -> Option<(&[u64], u64)> {
-        if self.in_hand() == 0 && !self.take_segment() {
+    /// The next row and when it arrived, if one is ready. `now` is the time, in nanoseconds of the
+    /// clock that the times of arrival are of; a rate limit counts from it.
+    pub fn next_row(&mut self, now: u64) -> Option<(&[u64], u64)> {
+        if self.in_hand() == 0 && !self.take_segment(now) {
             return None;
         }
         let at = self.at;
@@ -207,8 +264,15 @@ impl Consumer {
         Some((&self.segment.words[at * width..][..width], self.segment.times[at]))
     }
 
-    fn take_segment(&mut self) -> bool {
+    fn take_segment(&mut self, now: u64) -> bool {
         let mut state = self.queue.state();
+        if let Some(conflation) = &mut state.conflation {
+            let Some((words, received_at)) = conflation.take(now) else { return false };
+            drop(state);
+            self.segment = Segment { words, times: vec![received_at] };
+            self.at = 0;
+            return true;
+        }
         let Some(segment) = state.segments.pop_front() else { return false };
         self.at = std::mem::take(&mut state.front_dropped);
         state.pending -= segment.times.len() - self.at;
@@ -223,7 +287,7 @@ impl Consumer {
             return None;
         }
         let state = self.queue.state();
-        if state.pending == 0 { state.ended.clone() } else { None }
+        if state.waiting_rows() == 0 { state.ended.clone() } else { None }
     }
 
     /// Prepares to wait: from now on, `wake` rings once when at least `rows` rows wait or the queue
@@ -232,7 +296,7 @@ impl Consumer {
         wake.clear();
         let mut state = self.queue.state();
         let missing = rows.max(1).saturating_sub(self.in_hand());
-        if state.pending >= missing || state.ended.is_some() {
+        if state.ready() >= missing || state.ended.is_some() {
             return Arm::Ready;
         }
         state
@@ -253,7 +317,8 @@ impl Consumer {
         QueueStats {
             received: state.received,
             delivered: self.delivered,
-            pending: (state.pending + self.in_hand()) as u64,
+            pending: (state.waiting_rows() + self.in_hand()) as u64,
+            conflated: state.conflated,
             dropped: state.dropped,
             filtered: state.filtered,
         }
@@ -279,6 +344,11 @@ impl Consumer {
             push(segment, if at == 0 { state.front_dropped } else { 0 });
         }
         let mut copied = copy.state();
+        if state.ended.is_some()
+            && let Some(conflation) = &mut copied.conflation
+        {
+            conflation.release_all();
+        }
         copied.ended.clone_from(&state.ended);
         copied.dropped += state.dropped;
         copied.received += state.dropped;

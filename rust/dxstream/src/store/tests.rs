@@ -25,11 +25,11 @@ fn quotes(rows: &[(u32, f64)]) -> Vec<u64> {
 }
 
 fn prices(consumer: &mut Consumer) -> Vec<f64> {
-    std::iter::from_fn(|| consumer.next_row().map(|(row, _)| Quote::from_row(row).bid_price))
+    std::iter::from_fn(|| consumer.next_row(0).map(|(row, _)| Quote::from_row(row).bid_price))
         .collect()
 }
 
-const ROOMY: QueueSettings = QueueSettings { capacity: 1 << 20 };
+const ROOMY: QueueSettings = QueueSettings::every(1 << 20);
 
 #[test]
 fn the_latest_event_of_a_symbol_is_the_last_written() {
@@ -53,26 +53,26 @@ fn every_listener_gets_every_event_and_only_of_its_type_and_symbols() {
     writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, 1.0), (2, 2.0), (1, 3.0)]));
     assert_eq!(prices(&mut all), [1.0, 2.0, 3.0]);
     assert_eq!(prices(&mut some), [2.0]);
-    assert!(trades.next_row().is_none());
+    assert!(trades.next_row(0).is_none());
     assert_eq!(
         some.stats(),
-        QueueStats { received: 3, delivered: 1, pending: 0, dropped: 0, filtered: 2 }
+        QueueStats { received: 3, delivered: 1, pending: 0, conflated: 0, dropped: 0, filtered: 2 }
     );
 }
 
 #[test]
 fn a_fork_begins_with_what_waits_and_then_goes_its_own_way() {
     let store = store();
-    let mut first = store.listen(EventKind::Quote, None, QueueSettings { capacity: 3 });
+    let mut first = store.listen(EventKind::Quote, None, QueueSettings::every(3));
     let mut writer = writer(&store, 0);
     writer.rows(EventKind::Quote, &quotes(&[(1, 0.0), (1, 1.0), (1, 2.0), (1, 3.0)]));
-    first.next_row();
+    first.next_row(0);
     writer.rows(EventKind::Quote, &quotes(&[(1, 4.0)]));
-    let mut fork = store.fork(&first, None, QueueSettings { capacity: 10 });
+    let mut fork = store.fork(&first, None, QueueSettings::every(10));
     writer.rows(EventKind::Quote, &quotes(&[(1, 5.0)]));
     assert_eq!(
         fork.stats(),
-        QueueStats { received: 5, delivered: 0, pending: 4, dropped: 1, filtered: 0 }
+        QueueStats { received: 5, delivered: 0, pending: 4, conflated: 0, dropped: 1, filtered: 0 }
     );
     assert_eq!(prices(&mut fork), [2.0, 3.0, 4.0, 5.0]);
     assert_eq!(prices(&mut first), [2.0, 3.0, 4.0, 5.0]);
@@ -120,7 +120,7 @@ fn a_reader_may_wait_for_several_rows() {
     writer(&store, 2).rows(EventKind::Quote, &quotes(&[(1, 3.0)]));
     assert!(wake.wait(Duration::from_secs(5)).unwrap());
     let times: Vec<u64> =
-        std::iter::from_fn(|| consumer.next_row().map(|(_, received_at)| received_at)).collect();
+        std::iter::from_fn(|| consumer.next_row(0).map(|(_, received_at)| received_at)).collect();
     assert_eq!(times, [1, 1, 2]);
     assert!(matches!(consumer.arm(&wake, 3), Arm::Waiting));
     store.end(&Error::Closed);
@@ -164,7 +164,7 @@ proptest! {
         steps in proptest::collection::vec((0_usize..2500, 0_usize..3000), 1..12),
     ) {
         let store = store();
-        let mut consumer = store.listen(EventKind::Quote, None, QueueSettings { capacity });
+        let mut consumer = store.listen(EventKind::Quote, None, QueueSettings::every(capacity));
         let mut model = VecDeque::new();
         let (mut sent, mut dropped, mut taken) = (0_u64, 0_u64, 0_u64);
         // The reader holds one segment of its own, which is out of the queue's reach.
@@ -179,7 +179,7 @@ proptest! {
                 dropped += 1;
             }
             for _ in 0..take {
-                let Some((row, _)) = consumer.next_row() else { break };
+                let Some((row, _)) = consumer.next_row(0) else { break };
                 let price = Quote::from_row(row).bid_price;
                 prop_assert_eq!(Some(price.to_bits()), model.pop_front().map(f64::to_bits));
                 taken += 1;
@@ -312,4 +312,103 @@ fn no_row_is_torn_and_history_has_no_gap() {
 #[ignore = "takes 30 seconds"]
 fn no_row_is_torn_and_history_has_no_gap_for_long() {
     read_while_it_is_written(Duration::from_secs(30));
+}
+
+#[derive(Debug, Clone)]
+enum Happens {
+    Arrives { symbol: u32, rows: usize },
+    Passes(u64),
+    Taken(usize),
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happens>> {
+    let happens = prop_oneof![
+        4 => (0_u32..4, 1_usize..4).prop_map(|(symbol, rows)| Happens::Arrives { symbol, rows }),
+        3 => (0_u64..60).prop_map(Happens::Passes),
+        3 => (0_usize..5).prop_map(Happens::Taken),
+    ];
+    proptest::collection::vec(happens, 0..80)
+}
+
+proptest! {
+    /// With a virtual clock: at every step each row is accounted for, no symbol comes more often than
+    /// its rate, and the last value of each comes within the interval.
+    #[test]
+    fn conflated_rows_are_accounted_for_and_end_on_the_last_value(
+        happenings in happenings(),
+        interval in prop_oneof![Just(0_u64), 1_u64..50],
+        only in proptest::option::of(0_u32..4),
+    ) {
+        let store = store();
+        let symbols = only.map(|symbol| HashSet::from([SymbolId(symbol)]));
+        let settings = QueueSettings { capacity: 1000, conflation: Some(interval) };
+        let mut consumer = store.listen(EventKind::Quote, symbols, settings);
+        let mut now = 1000_u64;
+        let mut value = 0.0;
+        let mut last_sent: std::collections::HashMap<u32, f64> = std::collections::HashMap::new();
+        let mut taken: std::collections::HashMap<u32, (f64, u64)> =
+            std::collections::HashMap::new();
+        let end = [Happens::Passes(interval), Happens::Taken(100)];
+        for happens in happenings.into_iter().chain(end) {
+            match happens {
+                Happens::Arrives { symbol, rows } => {
+                    for _ in 0..rows {
+                        value += 1.0;
+                        writer(&store, now).rows(EventKind::Quote, &quotes(&[(symbol, value)]));
+                    }
+                    if only.is_none_or(|only| only == symbol) {
+                        last_sent.insert(symbol, value);
+                    }
+                }
+                Happens::Passes(time) => now += time,
+                Happens::Taken(most) => {
+                    store.release(now);
+                    for _ in 0..most {
+                        let Some((row, _)) = consumer.next_row(now) else { break };
+                        let quote = Quote::from_row(row);
+                        let symbol = quote.event_symbol.0;
+                        if let Some((before, at)) = taken.get(&symbol) {
+                            prop_assert!(quote.bid_price > *before, "a value came twice or late");
+                            prop_assert!(now - at >= interval, "{} ns is too soon", now - at);
+                        }
+                        taken.insert(symbol, (quote.bid_price, now));
+                    }
+                }
+            }
+            let stats = consumer.stats();
+            prop_assert_eq!(
+                stats.received,
+                stats.delivered + stats.pending + stats.conflated + stats.dropped + stats.filtered
+            );
+            if let Some(due) = store.release(now) {
+                prop_assert!(due > now && due <= now + interval);
+            }
+        }
+        for (symbol, value) in last_sent {
+            prop_assert_eq!(taken.get(&symbol).map(|(taken, _)| *taken), Some(value));
+        }
+    }
+}
+
+#[test]
+fn a_conflating_queue_wakes_its_reader_when_a_held_row_is_due_and_gives_all_at_the_end() {
+    let store = store();
+    let settings = QueueSettings { capacity: 10, conflation: Some(100) };
+    let mut consumer = store.listen(EventKind::Quote, None, settings);
+    let wake = Arc::new(Wake::new().unwrap());
+    writer(&store, 1000).rows(EventKind::Quote, &quotes(&[(1, 1.0), (1, 2.0)]));
+    assert_eq!(consumer.next_row(1000).map(|(row, _)| Quote::from_row(row).bid_price), Some(2.0));
+    writer(&store, 1050).rows(EventKind::Quote, &quotes(&[(1, 3.0)]));
+    assert!(consumer.next_row(1050).is_none());
+    assert!(matches!(consumer.arm(&wake, 1), Arm::Waiting));
+    assert_eq!(store.release(1099), Some(1100));
+    assert!(!wake.wait(Duration::ZERO).unwrap());
+    assert_eq!(store.release(1100), None);
+    assert!(wake.wait(Duration::from_secs(5)).unwrap());
+    assert_eq!(consumer.next_row(1100).map(|(row, _)| Quote::from_row(row).bid_price), Some(3.0));
+    writer(&store, 1120).rows(EventKind::Quote, &quotes(&[(1, 4.0)]));
+    store.end(&Error::Closed);
+    assert_eq!(consumer.ended(), None);
+    assert_eq!(consumer.next_row(1120).map(|(row, _)| Quote::from_row(row).bid_price), Some(4.0));
+    assert_eq!(consumer.ended(), Some(Error::Closed));
 }
