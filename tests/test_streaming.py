@@ -14,7 +14,7 @@ import uvloop
 from conftest import DEADLINE, until
 
 from dxstream import DXLinkStreamer, Endpoint, Listener, SlowConsumerWarning
-from dxstream.dxfeed import Candle, Greeks, Order, Quote, Trade
+from dxstream.dxfeed import Candle, Order, Quote, Trade
 from dxstream.exchange import Exchange
 
 
@@ -110,6 +110,20 @@ def test_a_full_buffer_drops_the_oldest_and_warns(
     with pytest.warns(SlowConsumerWarning, match="3 events were dropped"):
         assert bids(listener, 2) == [3, 4]
     assert listener.stats().dropped == 3
+
+
+def test_a_closed_listener_keeps_nothing(exchange: Exchange, streamer: DXLinkStreamer) -> None:
+    streamer.subscribe(Quote, "A", refresh_interval=0)
+    until(subscribed(exchange, "A"))
+    listener, other = streamer.listen(Quote), streamer.listen(Quote)
+    exchange.publish(quote("A", 1))
+    assert bids(other, 1) == [1]
+    listener.close()
+    exchange.publish(quote("A", 2))
+    assert bids(other, 1) == [2]
+    until(lambda: listener.stats().received == 2)
+    assert listener.stats().pending == 0
+    assert list(listener) == []
 
 
 def test_unsubscribed_symbols_stop_and_the_others_go_on(
@@ -469,4 +483,3 @@ def test_sim_is_a_market_in_this_process() -> None:
         streamer.subscribe(Quote, ["AAPL", "SPY"], 0)
         seen = [next(streamer.listen(Quote)) for _ in range(3)]
     assert all(0 < event.bid_price < event.ask_price for event in seen)
-    assert Greeks("X").volatility != Greeks("X").volatility

@@ -61,10 +61,9 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
     ended the stream otherwise. One task or thread iterates at a time; cancelling it loses no event.
     """
 
-    def __init__(self, queue: Queue[E], name: str, forget: Callable[["Listener[E]"], None]) -> None:
+    def __init__(self, queue: Queue[E], name: str) -> None:
         self._queue = queue
         self._name = name
-        self._forget = forget
         self._wake = Wake()
         self._closed = False
         self._waiting = False
@@ -81,10 +80,10 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
         return ListenerStats(*self._queue.stats())
 
     def close(self) -> None:
-        """Stop listening; an iteration that waits ends."""
+        """Stop listening; an iteration that waits ends, and nothing is kept any more."""
         self._closed = True
+        self._queue.set_capacity(0)
         self._wake.ring()
-        self._forget(self)
 
     async def aclose(self) -> None:
         """Stop listening, as an async generator does."""

@@ -1,9 +1,8 @@
 """The streamer: one connection, its subscriptions and its listeners."""
 
 import time
-import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dxstream._dxstream import Client, Queue, Wake
 from dxstream.arguments import conflation_interval, symbol_list
@@ -79,7 +78,6 @@ class DXLinkStreamer(Subscriber):
             connect_timeout=connect_timeout,
             keepalive_timeout=keepalive_timeout,
         )
-        self._listeners: weakref.WeakSet[Listener[Any]] = weakref.WeakSet()
 
     def listen(
         self,
@@ -120,9 +118,7 @@ class DXLinkStreamer(Subscriber):
         """
         interval = conflation_interval(policy, max_rate)
         queue = self._listen(event_type, symbols, buffer, interval)
-        listener = Listener(queue, type_name(event_type), self._listeners.discard)
-        self._listeners.add(listener)
-        return listener
+        return Listener(queue, type_name(event_type))
 
     def batches(
         self,
