@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from dxstream import ReconnectPolicy
 from dxstream.exchange import Exchange, Rules
 
 DEADLINE = 20.0
 """Seconds after which something that should happen counts as not happening."""
+
+
+NO_RECONNECT = ReconnectPolicy(max_attempts=0)
+"""For streamers whose first loss is to be final."""
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import DEADLINE, until
+from conftest import DEADLINE, NO_RECONNECT, until
 
 from dxstream import ConnectionLostError, DXLinkStreamer, SlowConsumerWarning
 from dxstream.dxfeed import Quote, Trade
@@ -92,15 +92,16 @@ def test_a_full_buffer_warns(exchange: Exchange, streamer: DXLinkStreamer) -> No
         assert next(batches).bid_price.tolist() == [3, 4]
 
 
-def test_a_lost_connection_raises_after_the_last_events(
-    exchange: Exchange, streamer: DXLinkStreamer
-) -> None:
-    batches = streamer.batches(Quote)
-    exchange.publish(quote("A", 1))
-    exchange.close_connections(1012, "restarting")
-    assert next(batches).bid_price.tolist() == [1]
-    with pytest.raises(ConnectionLostError, match="1012 restarting"):
-        next(batches)
+def test_a_lost_connection_raises_after_the_last_events(exchange: Exchange) -> None:
+    with DXLinkStreamer(exchange.url, reconnect=NO_RECONNECT) as streamer:
+        streamer.subscribe(Quote, "A", 0)
+        until(lambda: exchange.stats().subscriptions == 1)
+        batches = streamer.batches(Quote)
+        exchange.publish(quote("A", 1))
+        exchange.close_connections(1012, "restarting")
+        assert next(batches).bid_price.tolist() == [1]
+        with pytest.raises(ConnectionLostError, match="1012 restarting"):
+            next(batches)
 
 
 def test_bad_settings_are_refused_in_one_line(streamer: DXLinkStreamer) -> None:

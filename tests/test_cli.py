@@ -181,15 +181,17 @@ def test_port_that_is_taken_is_an_error(capsys: Captured) -> None:
     assert f"127.0.0.1:{exchange.port}" in said
 
 
-def test_connection_that_ends_is_an_error() -> None:
+def test_a_lost_connection_is_said_and_the_stream_goes_on() -> None:
     with Exchange() as exchange, running("quote", "AAPL", "--url", exchange.url) as process:
         assert "AAPL" in first_line(process)
-        exchange.close_connections(1011, "out of order")
-        _, error = process.communicate()
-    assert process.returncode == 2
-    assert error.startswith("dxstream: ")
-    assert error.count("\n") == 1
-    assert "out of order" in error
+        exchange.close_connections(1012, "out of order")
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert "AAPL" in first_line(process)
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert said.startswith("dxstream: events of ")
+    assert "are missing: the server closed the connection: 1012 out of order" in said
 
 
 @pytest.mark.parametrize(

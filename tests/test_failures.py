@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DEADLINE, io_threads, until
+from conftest import DEADLINE, NO_RECONNECT, io_threads, until
 
 from dxstream import (
     AuthenticationError,
@@ -284,7 +284,7 @@ def test_a_lost_connection_raises_out_of_everything_that_waits(
     lost = pytest.raises(ConnectionLostError, match="1012 restarting")
 
     def block() -> None:
-        with DXLinkStreamer(exchange.url) as streamer:
+        with DXLinkStreamer(exchange.url, reconnect=NO_RECONNECT) as streamer:
             streamer.subscribe(Quote, "A")
             listener = streamer.listen(Quote)
             assert next(listener).bid_price == 1
@@ -296,7 +296,7 @@ def test_a_lost_connection_raises_out_of_everything_that_waits(
             assert streamer.state == "failed"
 
     async def wait() -> None:
-        async with DXLinkStreamer(exchange.url) as streamer:
+        async with DXLinkStreamer(exchange.url, reconnect=NO_RECONNECT) as streamer:
             waits = [
                 asyncio.ensure_future(streamer.listen(Quote).__anext__()),
                 asyncio.ensure_future(streamer.get_event(Trade)),
@@ -318,7 +318,7 @@ def test_a_lost_connection_raises_out_of_everything_that_waits(
 
 @pytest.mark.parametrize("frame", ["x" * (5 << 20), "[" * (5 << 20)])
 def test_a_huge_frame_ends_the_connection(exchange: Exchange, frame: str) -> None:
-    with DXLinkStreamer(exchange.url) as streamer:
+    with DXLinkStreamer(exchange.url, reconnect=NO_RECONNECT) as streamer:
         exchange.send_raw(frame)
         with pytest.raises(ProtocolError, match="too much at once"):
             streamer.get_event(Quote).result(DEADLINE)

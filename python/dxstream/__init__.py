@@ -25,6 +25,7 @@ from dxstream.errors import (
     StreamerClosedError,
     SubscriptionError,
 )
+from dxstream.healing import Gap, ReconnectPolicy, StateChange
 from dxstream.listener import Listener
 from dxstream.stats import ListenerStats, MemoryUse, StreamerStats
 from dxstream.streamer import DXLinkStreamer
@@ -39,12 +40,15 @@ __all__ = [
     "DXStreamError",
     "Endpoint",
     "EventTable",
+    "Gap",
     "Listener",
     "ListenerStats",
     "MemoryUse",
     "ProtocolError",
+    "ReconnectPolicy",
     "SlowConsumerError",
     "SlowConsumerWarning",
+    "StateChange",
     "StreamerClosedError",
     "StreamerStats",
     "SubscriptionError",

@@ -5,38 +5,44 @@ import threading
 import time
 import warnings
 import weakref
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from dxstream import _dxstream
 from dxstream._dxstream import Client, Wake
+from dxstream.callbacks import Callbacks
 from dxstream.endpoint import Endpoint, SessionLike, resolve, resolve_blocking
 from dxstream.errors import StreamerClosedError
 from dxstream.exchange import Exchange
+from dxstream.healing import Gap, ReconnectPolicy, StateChanges
 from dxstream.waiting import Call, Procedure, Wait, run, run_blocking
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Settings"]
 
 _CLOSE_SECONDS = 3.0
 
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 
-class Connection:
-    """The life of a connection: a context manager, asynchronous or not, that opens once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a streamer connects; see :class:`dxstream.DXLinkStreamer`."""
 
-    def __init__(
-        self,
-        session: SessionLike,
-        *,
-        history: int,
-        connect_timeout: float,
-        keepalive_timeout: float,
-    ) -> None:
+    reconnect: ReconnectPolicy
+    renews: bool
+    connect_timeout: float
+    keepalive_timeout: float
+    history: int
+
+
+class Connection:
+    """The life of a streamer's connections: a context manager, asynchronous or not, opened once."""
+
+    def __init__(self, session: SessionLike, settings: Settings, callbacks: Callbacks) -> None:
         self.session = session
-        self._history = history
-        self._connect_timeout = connect_timeout
-        self._keepalive_timeout = keepalive_timeout
+        self._settings = settings
+        self._callbacks = callbacks
         self._lock = threading.RLock()
         self._client: Client | None = None
         self._exchange: Exchange | None = None
@@ -45,10 +51,40 @@ class Connection:
 
     @property
     def state(self) -> str:
-        """Where the connection stands: "new", "connecting", "connected", "closed" or "failed"."""
+        """Where the streamer stands.
+
+        "new", "connecting", "connected", "reconnecting" while a lost connection is being made
+        again, "closed", or "failed" where nothing could heal it.
+        """
         if self._client is None:
             return "closed" if self._closed else "connecting" if self._entered else "new"
         return self._client.state
+
+    def states(self) -> StateChanges:
+        """Get the changes of :attr:`state`, from the first on: ``async for`` or ``for``.
+
+        Raises
+        ------
+        StreamerClosedError
+            If the streamer was never connected.
+        """
+        return StateChanges(self._client or self._connected())
+
+    @property
+    def epoch(self) -> int:
+        """How many times a connection was made again."""
+        return 0 if self._client is None else self._client.counters()["reconnects"]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What was missed, oldest first: a gap for each time that a connection was made again.
+
+        The last 1,024 are kept.
+        """
+        if self._client is None:
+            return []
+        gaps, _ = self._client.gaps_since(0)
+        return [Gap.of(gap) for gap in gaps]
 
     def _enter(self) -> None:
         with self._lock:
@@ -66,17 +102,11 @@ class Connection:
             if endpoint.url.startswith("sim:"):
                 self._exchange = Exchange.from_url(endpoint.url)
                 endpoint = Endpoint(self._exchange.url)
-            client = Client(
-                endpoint.url,
-                endpoint.token,
-                ca_pem=endpoint.ca_pem(),
-                connect_timeout=self._connect_timeout,
-                keepalive_timeout=self._keepalive_timeout,
-                history=self._history,
-            )
+            client = Client(endpoint.url, endpoint.token, endpoint.ca_pem(), self._settings)
+            self._callbacks.start(self, client)
             wake = Wake()
             while True:
-                client.watch_state(wake)
+                client.watch(wake)
                 if client.state != "connecting":
                     break
                 yield Wait(wake)
@@ -101,7 +131,7 @@ class Connection:
                 deadline = time.monotonic() + _CLOSE_SECONDS
                 wake = Wake()
                 while True:
-                    client.watch_state(wake)
+                    client.watch(wake)
                     if client.state in ("closed", "failed"):
                         break
                     if not (yield Wait(wake, deadline)):
@@ -133,7 +163,7 @@ class Connection:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        run_blocking(self._disconnect())
+        run_blocking(self._leave(exc))
 
     async def __aenter__(self) -> Self:
         self._enter()
@@ -150,7 +180,15 @@ class Connection:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await run(self._disconnect())
+        await run(self._leave(exc))
+
+    def _leave(self, exc: BaseException | None) -> Procedure[None]:
+        client = self._client
+        # What nobody was told would go unseen otherwise.
+        error = None if client is None or exc is not None else client.untold_error()
+        yield from self._disconnect()
+        if error is not None:
+            raise error
 
     def close(self) -> Call[None]:
         """Close the connection; listeners end once they have given what they hold.
@@ -165,7 +203,7 @@ class Connection:
 
     def __del__(self) -> None:
         client = getattr(self, "_client", None)
-        if client is not None and client.state in ("connecting", "connected"):
+        if client is not None and client.state not in ("closed", "failed"):
             client.close()
             if not self._closed:
                 warnings.warn(

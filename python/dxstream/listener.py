@@ -4,17 +4,17 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from dxstream._dxstream import Queue, Wake
-from dxstream.dxfeed import Event
+from dxstream._dxstream import Wake
 from dxstream.errors import SlowConsumerWarning, StreamerClosedError
 from dxstream.stats import ListenerStats
 from dxstream.waiting import Procedure, Wait, checkpoint, run, run_blocking
 
 __all__ = ["Listener", "take", "warn_of_drops"]
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
 
 # After so many events, drops are looked at and the other tasks of the event loop get their turn.
 _EVENTS_PER_CHECK = 512
@@ -22,7 +22,26 @@ _SECONDS_PER_WARNING = 60.0
 _CLOSED = "the listener is closed"
 
 
-def take(queue: Queue[E], wake: Wake) -> Procedure[E]:
+class Source(Protocol[E_co]):
+    """Where a listener's events come from: a queue, or what looks like one."""
+
+    def next(self) -> E_co | None:
+        """Take the next event, or ``None`` where none waits."""
+
+    def arm(self, wake: Wake, events: int = 1) -> bool:
+        """Ask `wake` to ring when something waits; ``False`` where it does already."""
+
+    def ended(self) -> Exception | None:
+        """Say why there will be no more events."""
+
+    def stats(self) -> tuple[int, int, int, int, int, int]:
+        """Count what became of the events."""
+
+    def set_capacity(self, capacity: int) -> None:
+        """Let it hold another number of events."""
+
+
+def take(queue: Source[E], wake: Wake) -> Procedure[E]:
     """Take the next event of a queue, waiting for it with a line of the caller's own."""
     while True:
         event = queue.next()
@@ -61,7 +80,7 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
     ended the stream otherwise. One task or thread iterates at a time; cancelling it loses no event.
     """
 
-    def __init__(self, queue: Queue[E], name: str) -> None:
+    def __init__(self, queue: Source[E], name: str) -> None:
         self._queue = queue
         self._name = name
         self._wake = Wake()

@@ -12,7 +12,7 @@ class StreamerStats:
     Attributes
     ----------
     state
-        "new", "connecting", "connected", "closed" or "failed".
+        "new", "connecting", "connected", "reconnecting", "closed" or "failed".
     messages
         Text frames received.
     bytes
@@ -33,6 +33,14 @@ class StreamerStats:
         The last of these, oldest first, in words.
     subscriptions
         Symbols wanted, over all event types.
+    reconnects
+        How many times a connection was made again.
+    connections
+        Connections that the subscriptions are spread over.
+    last_message_age
+        Seconds since a server last gave a sign of life; ``None`` before the first.
+    handshake
+        Seconds that the last handshake took, up to the server's AUTHORIZED.
     """
 
     state: str
@@ -46,6 +54,10 @@ class StreamerStats:
     server_errors: int
     complaints: tuple[str, ...]
     subscriptions: int
+    reconnects: int
+    connections: int
+    last_message_age: float | None
+    handshake: float | None
 
 
 @dataclass(frozen=True, slots=True)

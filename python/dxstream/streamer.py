@@ -1,13 +1,16 @@
 """The streamer: one connection, its subscriptions and its listeners."""
 
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dxstream._dxstream import Client, Queue, Wake
 from dxstream.arguments import conflation_interval, symbol_list
+from dxstream.callbacks import Callbacks
+from dxstream.connection import Settings
 from dxstream.dxfeed import Event, Order
 from dxstream.endpoint import SessionLike
+from dxstream.healing import EventsAndGaps, Gap, ReconnectPolicy
 from dxstream.listener import Listener, take
 from dxstream.stats import MemoryUse, StreamerStats
 from dxstream.subscriptions import MAX_HISTORY, Inbox, Subscriber, type_name
@@ -46,10 +49,19 @@ class DXLinkStreamer(Subscriber):
         function that returns one of them. ``"sim://"`` is an exchange inside this process.
     history
         Events of each symbol and type that are kept for :meth:`history`; 0 keeps the last alone.
+    reconnect
+        How it connects again after a loss. All that is subscribed is then asked for again, and what
+        may be missing is a :class:`~dxstream.Gap`. The first connection is tried once.
+    on_gap
+        Is called with each gap, or is a coroutine function that is: in the event loop in which the
+        streamer was entered, or in a thread of its own.
     connect_timeout
         Most seconds for each step of connecting and for each answer of the server.
     keepalive_timeout
-        Seconds of silence after which either side may take the other for dead.
+        Most seconds of silence after which either side takes the other for dead.
+    reconnect_fn, disconnect_fn
+        Are called, as `on_gap` is, with the streamer and `reconnect_args` or `disconnect_args`:
+        when a connection was made again, and when one was lost.
 
     Examples
     --------
@@ -69,16 +81,31 @@ class DXLinkStreamer(Subscriber):
         session: SessionLike,
         *,
         history: int = DEFAULT_HISTORY,
+        reconnect: ReconnectPolicy = ReconnectPolicy(),
+        on_gap: Callable[[Gap], object] | None = None,
         connect_timeout: float = 10.0,
         keepalive_timeout: float = 60.0,
+        reconnect_fn: Callable[..., object] | None = None,
+        reconnect_args: Iterable[object] = (),
+        disconnect_fn: Callable[..., object] | None = None,
+        disconnect_args: Iterable[object] = (),
     ) -> None:
-        super().__init__(
+        callbacks = Callbacks(
             session,
-            history=history,
+            on_gap,
+            (reconnect_fn, tuple(reconnect_args)),
+            (disconnect_fn, tuple(disconnect_args)),
+        )
+        settings = Settings(
+            reconnect=reconnect,
+            renews=callbacks.renews,
             connect_timeout=connect_timeout,
             keepalive_timeout=keepalive_timeout,
+            history=history,
         )
+        super().__init__(session, settings, callbacks)
 
+    @overload
     def listen(
         self,
         event_type: type[E],
@@ -87,7 +114,29 @@ class DXLinkStreamer(Subscriber):
         policy: str = "every",
         max_rate: float | None = None,
         buffer: int = DEFAULT_BUFFER,
-    ) -> Listener[E]:
+        gaps: Literal[False] = False,
+    ) -> Listener[E]: ...
+    @overload
+    def listen(
+        self,
+        event_type: type[E],
+        symbols: str | Iterable[str] | None = None,
+        *,
+        policy: str = "every",
+        max_rate: float | None = None,
+        buffer: int = DEFAULT_BUFFER,
+        gaps: bool,
+    ) -> Listener[E | Gap]: ...
+    def listen(
+        self,
+        event_type: type[E],
+        symbols: str | Iterable[str] | None = None,
+        *,
+        policy: str = "every",
+        max_rate: float | None = None,
+        buffer: int = DEFAULT_BUFFER,
+        gaps: bool = False,
+    ) -> Listener[Any]:
         """Get the events of a type, one after another: ``async for`` or ``for``.
 
         Every listener gets every event. The first of an event type begins with what came since
@@ -108,6 +157,9 @@ class DXLinkStreamer(Subscriber):
         buffer
             Most events that wait for the program; beyond, the oldest are dropped, counted, and
             warned of with :class:`~dxstream.SlowConsumerWarning`.
+        gaps
+            Whether to get a :class:`~dxstream.Gap` as well, at its place between the events, each
+            time that a connection was lost and made again.
 
         Raises
         ------
@@ -118,7 +170,8 @@ class DXLinkStreamer(Subscriber):
         """
         interval = conflation_interval(policy, max_rate)
         queue = self._listen(event_type, symbols, buffer, interval)
-        return Listener(queue, type_name(event_type))
+        name = type_name(event_type)
+        return Listener(EventsAndGaps(queue, self._connected(), name) if gaps else queue, name)
 
     def batches(
         self,
@@ -468,7 +521,7 @@ class DXLinkStreamer(Subscriber):
                 if queue.arm(wake) and not (yield Wait(wake, deadline)):
                     break
         finally:
-            if new and self.state == "connected":
+            if new and self.state in ("connected", "reconnecting"):
                 self.unsubscribe(event_type, new)
         events = {symbol: found[name] for symbol, name in wire.items() if name in found}
         return events, [symbol for symbol in asked if symbol not in events]
@@ -481,7 +534,7 @@ class DXLinkStreamer(Subscriber):
         """
         client = self._client
         return MemoryUse(
-            history=self._history,
+            history=self._settings.history,
             rings=() if client is None else tuple(client.ring_memory()),
             buffers=() if client is None else tuple(client.queue_memory()),
         )
@@ -489,7 +542,10 @@ class DXLinkStreamer(Subscriber):
     def stats(self) -> StreamerStats:
         """Count what the connection has received and what of it could not be used."""
         client = self._client
-        counters = dict.fromkeys(_COUNTERS, 0) if client is None else client.counters()
+        unknown = {"last_message_age": None, "handshake": None}
+        counters: dict[str, Any] = (
+            dict.fromkeys(_COUNTERS, 0) | unknown if client is None else client.counters()
+        )
         return StreamerStats(
             state=self.state,
             complaints=() if client is None else tuple(client.complaints()),
@@ -507,4 +563,6 @@ _COUNTERS = (
     "rejected_blocks",
     "split_transactions",
     "server_errors",
+    "reconnects",
+    "connections",
 )

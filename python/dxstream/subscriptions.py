@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar
 from dxstream import _dxstream
 from dxstream._dxstream import Queue, Symbols
 from dxstream.arguments import milliseconds, symbol_list
-from dxstream.connection import Connection
+from dxstream.callbacks import Callbacks
+from dxstream.connection import Connection, Settings
 from dxstream.dxfeed import Candle, Event
 from dxstream.endpoint import SessionLike
 from dxstream.waiting import Call, done
@@ -37,23 +38,11 @@ class Inbox(Generic[E]):
 class Subscriber(Connection):
     """A connection and what is subscribed on it."""
 
-    def __init__(
-        self,
-        session: SessionLike,
-        *,
-        history: int,
-        connect_timeout: float,
-        keepalive_timeout: float,
-    ) -> None:
-        if not 0 <= history <= MAX_HISTORY:
+    def __init__(self, session: SessionLike, settings: Settings, callbacks: Callbacks) -> None:
+        if not 0 <= settings.history <= MAX_HISTORY:
             msg = f"history must be from 0 to {MAX_HISTORY}"
             raise ValueError(msg)
-        super().__init__(
-            session,
-            history=history,
-            connect_timeout=connect_timeout,
-            keepalive_timeout=keepalive_timeout,
-        )
+        super().__init__(session, settings, callbacks)
         self._inboxes: dict[str, Inbox[Any]] = {}
         self._subscribed: dict[str, dict[str, None]] = {}
         self._symbols: dict[str, tuple[tuple[str, ...], list[str], Symbols]] = {}

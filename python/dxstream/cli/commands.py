@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -16,6 +17,7 @@ from dxstream.dxfeed import Event, Greeks, Quote, Trade
 from dxstream.endpoint import Endpoint
 from dxstream.errors import DXStreamError
 from dxstream.exchange import Exchange, Market, Rules, Tape, TapeContents
+from dxstream.healing import Gap
 from dxstream.streamer import DXLinkStreamer
 
 __all__ = ["Command", "demo", "exchange", "quote", "replay"]
@@ -107,9 +109,15 @@ async def quote(arguments: argparse.Namespace) -> None:
         return count is not None and tally.events >= count
 
     endpoint = Endpoint(arguments.url, os.environ.get("DXSTREAM_TOKEN") or None)
-    async with DXLinkStreamer(endpoint) as streamer:
+    async with DXLinkStreamer(endpoint, on_gap=_say_gap) as streamer:
         end = None if arguments.seconds is None else partial(asyncio.sleep, arguments.seconds)
         await follow(streamer, dict.fromkeys(arguments.types, arguments.symbols), each, end=end)
+
+
+def _say_gap(gap: Gap) -> None:
+    seconds = (gap.to_time - gap.from_time) / 1000
+    line = f"dxstream: events of {seconds:.1f} s are missing: {gap.reason}; connected again"
+    print(line, file=sys.stderr, flush=True)
 
 
 async def exchange(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,5 @@
 //! What can go wrong, in words for the person who reads it.
 
-use std::time::Duration;
-
 /// An error of the stream. Every text is one line and says what happened and what to do; none
 /// holds a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,16 +26,6 @@ pub enum Error {
     /// The stream was closed by its owner.
     #[error("the streamer is closed; make a new one to connect again")]
     Closed,
-}
-
-impl Error {
-    /// The connection was silent for too long.
-    pub(crate) fn silent(limit: Duration) -> Self {
-        Self::ConnectionLost(format!(
-            "the server sent nothing for {} s, so the connection is taken for dead",
-            limit.as_secs_f64()
-        ))
-    }
 }
 
 /// The result of an operation of the stream.

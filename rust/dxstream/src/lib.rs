@@ -13,6 +13,7 @@ pub mod connection;
 mod error;
 pub mod event;
 pub mod json;
+mod loss;
 pub mod protocol;
 mod secret;
 pub mod store;
@@ -20,4 +21,5 @@ pub mod symbol;
 mod sync;
 
 pub use error::{Error, Result};
+pub use loss::{Loss, Remedy};
 pub use secret::Secret;

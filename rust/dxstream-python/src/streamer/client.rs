@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dxstream::book::{Orders, is_order};
-use dxstream::connection::{self, Endpoint, Limits, State};
+use dxstream::connection::{self, Endpoint, State, monotonic_nanos};
 use dxstream::event::{EventKind, MAX_WORDS, Text};
-use dxstream::protocol::{Entry, SessionSettings};
+use dxstream::protocol::Entry;
 use dxstream::store::QueueSettings;
 use dxstream::symbol::{CandleSymbol, SymbolId, TextId, check};
-use dxstream::{Error, Secret};
+use dxstream::{Error, Loss, Secret};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::batch::Batch;
 use super::columns::Columns;
-use super::queue::Queue;
+use super::healing::{GapRecord, StateRecord, gap_record, state_record, type_gap_record};
+use super::queue::{Queue, Told};
+use super::settings::Settings;
 use super::wake::Wake;
 use crate::error::map_error;
 use crate::event::{kind_of_class, kind_of_class_name, new_event};
@@ -31,64 +33,112 @@ const MAX_SYMBOLS_AT_ONCE: usize = 1_000_000;
 /// All methods may be called from any thread and none blocks. Dropping it closes the connection.
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct Client {
-    client: connection::Client,
+    stream: connection::Client,
     strings: Arc<Strings>,
+    told: Told,
 }
 
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (url, token=None, *, ca_pem=None, connect_timeout=10.0, keepalive_timeout=60.0, history=64))]
     fn py_new(
         py: Python<'_>,
         url: &str,
         token: Option<String>,
         ca_pem: Option<Vec<u8>>,
-        connect_timeout: f64,
-        keepalive_timeout: f64,
-        history: usize,
+        settings: Settings,
     ) -> PyResult<Self> {
-        let fail = |error: Error| map_error(py, &error);
-        let mut endpoint = Endpoint::new(url, token.map(Secret::new)).map_err(fail)?;
-        if let Some(pem) = ca_pem {
-            endpoint = endpoint.with_ca_pem(pem);
-        }
-        let step_timeout = seconds("connect_timeout", connect_timeout)?;
-        let settings = SessionSettings {
-            keepalive_timeout: seconds("keepalive_timeout", keepalive_timeout)?,
-            answer_timeout: step_timeout,
-        };
-        let limits = Limits { step_timeout, ..Limits::default() };
-        let client =
-            connection::Client::connect(endpoint, settings, limits, history).map_err(fail)?;
+        let endpoint = endpoint(py, url, token, ca_pem)?;
+        let history = settings.history;
+        let client = connection::Client::connect(endpoint, settings.stream()?, history)
+            .map_err(|error| map_error(py, &error))?;
         let strings = Arc::new(Strings::new(Arc::clone(client.store().tables())));
-        Ok(Self { client, strings })
+        Ok(Self { stream: client, strings, told: Told::default() })
     }
 
-    /// Where the connection stands: "connecting", "connected", "closed" or "failed".
+    /// Where the streamer stands: "connecting", "connected", "reconnecting", "closed" or "failed".
     #[getter(state)]
     fn py_state(&self) -> &'static str {
-        match self.client.state() {
-            State::Connecting => "connecting",
-            State::Connected => "connected",
-            State::Ended(Error::Closed) => "closed",
-            State::Ended(_) => "failed",
-        }
+        state_name(&self.stream.state())
     }
 
     /// Why the connection ended, or `None` while it has not.
     #[pyo3(name = "error")]
     fn py_error(&self, py: Python<'_>) -> Option<PyErr> {
-        match self.client.state() {
-            State::Ended(error) => Some(map_error(py, &error)),
+        match self.stream.state() {
+            State::Ended(error) => {
+                self.told.note();
+                Some(map_error(py, &error))
+            }
             _ => None,
         }
     }
 
-    /// Lets `wake` ring once at the next change of state.
-    #[pyo3(name = "watch_state")]
-    fn py_watch_state(&self, wake: &Wake) {
-        self.client.watch_state(Arc::clone(&wake.0));
+    /// Why the connection failed, if it did and neither this client nor a queue has told so.
+    #[pyo3(name = "untold_error")]
+    fn py_untold_error(&self, py: Python<'_>) -> Option<PyErr> {
+        match self.stream.state() {
+            State::Ended(Error::Closed) => None,
+            State::Ended(error) => self.told.note().then(|| map_error(py, &error)),
+            _ => None,
+        }
+    }
+
+    /// Lets `wake` ring once when the state changes, a gap is over or an endpoint is wanted.
+    #[pyo3(name = "watch")]
+    fn py_watch(&self, wake: &Wake) {
+        self.stream.watch(Arc::clone(&wake.0));
+    }
+
+    /// The changes of state from number `start` on, and how many there were ever.
+    #[pyo3(name = "changes_since")]
+    fn py_changes_since(&self, py: Python<'_>, start: usize) -> (Vec<StateRecord>, usize) {
+        let (changes, count) = self.stream.changes_since(start);
+        (changes.iter().map(|change| state_record(py, change)).collect(), count)
+    }
+
+    /// The gaps from number `start` on, and how many there were ever.
+    #[pyo3(name = "gaps_since")]
+    fn py_gaps_since(&self, start: usize) -> (Vec<GapRecord>, usize) {
+        let (gaps, count) = self.stream.store().gaps_since(start);
+        (gaps.iter().map(gap_record).collect(), count)
+    }
+
+    /// The same of the gaps of single event types.
+    #[pyo3(name = "type_gaps_since")]
+    fn py_type_gaps_since(&self, start: usize) -> (Vec<GapRecord>, usize) {
+        let (gaps, count) = self.stream.store().type_gaps_since(start);
+        (gaps.iter().map(type_gap_record).collect(), count)
+    }
+
+    /// Whether an endpoint is wanted for the next attempt to connect. Each wish is told once.
+    #[pyo3(name = "wants_endpoint")]
+    fn py_wants_endpoint(&self) -> bool {
+        self.stream.wants_endpoint()
+    }
+
+    /// Gives the endpoint for the next attempts to connect.
+    #[pyo3(name = "renew")]
+    fn py_renew(
+        &self,
+        py: Python<'_>,
+        url: &str,
+        token: Option<String>,
+        ca_pem: Option<Vec<u8>>,
+    ) -> PyResult<()> {
+        self.stream.renew(Ok(endpoint(py, url, token, ca_pem)?));
+        Ok(())
+    }
+
+    /// Says why there is no endpoint for the next attempt; the streamer ends by that where it is
+    /// `lasting`.
+    #[pyo3(name = "renewal_failed")]
+    fn py_renewal_failed(&self, text: String, lasting: bool) {
+        self.stream.renew(Err(if lasting {
+            Loss::lasting(Error::Authentication(text))
+        } else {
+            Loss::passing(text)
+        }));
     }
 
     /// Wants events of `symbols`; asks for history where `from_time` (ms since 1970 UTC) is given.
@@ -116,7 +166,7 @@ impl Client {
         }
         let entries = entries(py, kind, symbols, source)?;
         let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
-        self.client.subscribe(kind, entries, from_time, refresh_interval);
+        self.stream.subscribe(kind, entries, from_time, refresh_interval);
         Ok(symbols)
     }
 
@@ -132,14 +182,14 @@ impl Client {
         let kind = kind_of(event_type)?;
         let entries = entries(py, kind, symbols, source)?;
         let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
-        self.client.unsubscribe(kind, entries);
+        self.stream.unsubscribe(kind, entries);
         Ok(symbols)
     }
 
     /// Wants no events of the type any more.
     #[pyo3(name = "unsubscribe_all")]
     fn py_unsubscribe_all(&self, event_type: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.client.unsubscribe_all(kind_of(event_type)?);
+        self.stream.unsubscribe_all(kind_of(event_type)?);
         Ok(())
     }
 
@@ -173,8 +223,8 @@ impl Client {
             Some(symbols) => Some(self.symbol_ids(py, kind, symbols)?),
             None => None,
         };
-        let consumer = self.client.store().listen(kind, symbols, settings(capacity, interval));
-        Ok(Queue::new(consumer, Arc::clone(&self.strings)))
+        let consumer = self.stream.store().listen(kind, symbols, settings(capacity, interval));
+        Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
     /// A queue that begins with the events that wait in `queue`, of all symbols or of those given.
@@ -192,8 +242,8 @@ impl Client {
             Some(symbols) => Some(self.symbol_ids(py, consumer.kind(), symbols)?),
             None => None,
         };
-        let fork = self.client.store().fork(&consumer, symbols, settings(capacity, interval));
-        Ok(Queue::new(fork, Arc::clone(&self.strings)))
+        let fork = self.stream.store().fork(&consumer, symbols, settings(capacity, interval));
+        Ok(Queue::new(fork, Arc::clone(&self.strings), self.told.clone()))
     }
 
     /// The last event of a symbol, or `None` if none came.
@@ -206,7 +256,7 @@ impl Client {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let kind = kind_of(event_type)?;
         let symbol = wire_symbol(py, kind, symbol)?;
-        let store = self.client.store();
+        let store = self.stream.store();
         let Some(id) = store.tables().symbols.find(&symbol) else { return Ok(None) };
         let mut row = [0; MAX_WORDS];
         if store.latest(kind, SymbolId(id), &mut row).is_none() {
@@ -248,7 +298,7 @@ impl Client {
         let width = kind.fields().len();
         let mut words = [0; MAX_WORDS];
         for &symbol in ids {
-            let received_at = self.client.store().latest(*kind, symbol, &mut words);
+            let received_at = self.stream.store().latest(*kind, symbol, &mut words);
             let event = received_at.map(|received_at| (&words[..width], received_at));
             columns.push(py, symbol, event)?;
         }
@@ -267,7 +317,7 @@ impl Client {
         let kind = kind_of(event_type)?;
         let symbol = self.symbol_id(py, kind, symbol)?;
         let mut batch = Batch::new(kind, Arc::clone(&self.strings));
-        self.client.store().history(kind, symbol, most, |row, received_at| {
+        self.stream.store().history(kind, symbol, most, |row, received_at| {
             batch.push(row, received_at);
         });
         Ok(batch)
@@ -277,21 +327,21 @@ impl Client {
     #[pyo3(name = "set_history")]
     fn py_set_history(&self, symbols: &Symbols, history: usize) {
         for &symbol in &symbols.ids {
-            self.client.store().set_history(symbols.kind, symbol, history);
+            self.stream.store().set_history(symbols.kind, symbol, history);
         }
     }
 
     /// What the rings have allocated: event type, rings, bytes of a row and bytes in all.
     #[pyo3(name = "ring_memory")]
     fn py_ring_memory(&self) -> Vec<(&'static str, usize, usize, usize)> {
-        let rings = self.client.store().ring_memory();
+        let rings = self.stream.store().ring_memory();
         rings.iter().map(|of| (of.kind.name(), of.rings, of.row_bytes, of.bytes)).collect()
     }
 
     /// What each queue holds: event type, most events, bytes of one, and how many wait.
     #[pyo3(name = "queue_memory")]
     fn py_queue_memory(&self) -> Vec<(&'static str, usize, usize, usize)> {
-        let queues = self.client.store().queue_memory();
+        let queues = self.stream.store().queue_memory();
         queues.iter().map(|of| (of.kind.name(), of.capacity, of.row_bytes, of.pending)).collect()
     }
 
@@ -311,7 +361,7 @@ impl Client {
             return Err(PyValueError::new_err(format!("{} makes no order book", kind.name())));
         }
         let symbol = self.symbol_id(py, kind, symbol)?;
-        let store = self.client.store();
+        let store = self.stream.store();
         let source = store.tables().texts.find(source).map_or(Text::NONE, |id| TextId(id).into());
         Ok(store.read_book(kind, symbol, source, |book| {
             (
@@ -326,7 +376,8 @@ impl Client {
     /// What the connection has counted, by name.
     #[pyo3(name = "counters")]
     fn py_counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counters = self.client.counters();
+        let activity = self.stream.activity();
+        let counters = activity.counters;
         let counted = PyDict::new(py);
         counted.set_item("messages", counters.messages)?;
         counted.set_item("bytes", counters.bytes)?;
@@ -336,19 +387,25 @@ impl Client {
         counted.set_item("rejected_blocks", counters.rejected_blocks)?;
         counted.set_item("split_transactions", counters.split_transactions)?;
         counted.set_item("server_errors", counters.server_errors)?;
+        counted.set_item("reconnects", activity.epoch)?;
+        counted.set_item("connections", activity.links)?;
+        let age = |at: Duration| Duration::from_nanos(monotonic_nanos()).saturating_sub(at);
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        counted.set_item("last_message_age", seconds(activity.last_received.map(age)))?;
+        counted.set_item("handshake", seconds(activity.handshake))?;
         Ok(counted)
     }
 
     /// The last complaints of the server, oldest first.
     #[pyo3(name = "complaints")]
     fn py_complaints(&self) -> Vec<String> {
-        self.client.complaints()
+        self.stream.complaints()
     }
 
     /// Begins to close the connection.
     #[pyo3(name = "close")]
     fn py_close(&self) {
-        self.client.close();
+        self.stream.close();
     }
 }
 
@@ -368,6 +425,31 @@ impl Client {
         id.map(SymbolId)
             .map_err(|error| PyValueError::new_err(format!("no more symbols can be held: {error}")))
     }
+}
+
+/// The name of a state, as Python knows it.
+pub(super) fn state_name(state: &State) -> &'static str {
+    match state {
+        State::Connecting => "connecting",
+        State::Connected => "connected",
+        State::Reconnecting => "reconnecting",
+        State::Ended(Error::Closed) => "closed",
+        State::Ended(_) => "failed",
+    }
+}
+
+fn endpoint(
+    py: Python<'_>,
+    url: &str,
+    token: Option<String>,
+    ca_pem: Option<Vec<u8>>,
+) -> PyResult<Endpoint> {
+    let endpoint =
+        Endpoint::new(url, token.map(Secret::new)).map_err(|error| map_error(py, &error))?;
+    Ok(match ca_pem {
+        Some(pem) => endpoint.with_ca_pem(pem),
+        None => endpoint,
+    })
 }
 
 /// A queue of every event; or of the last of each symbol, `interval` seconds apart at least.
@@ -460,11 +542,4 @@ fn entries(
             Ok(Entry { symbol: wire_symbol(py, kind, symbol)?, source: source.map(str::to_owned) })
         })
         .collect()
-}
-
-fn seconds(name: &str, value: f64) -> PyResult<Duration> {
-    let duration = if value > 0.0 { Duration::try_from_secs_f64(value).ok() } else { None };
-    duration.filter(|duration| *duration <= Duration::from_hours(24)).ok_or_else(|| {
-        PyValueError::new_err(format!("{name} must be seconds above 0, and at most 86400"))
-    })
 }

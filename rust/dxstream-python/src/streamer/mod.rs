@@ -3,7 +3,9 @@
 mod batch;
 mod client;
 mod columns;
+mod healing;
 mod queue;
+mod settings;
 mod wake;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! `Queue`: a listener's events.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use dxstream::connection::monotonic_nanos;
@@ -18,11 +19,24 @@ use crate::strings::Strings;
 pub(crate) struct Queue {
     consumer: Mutex<Consumer>,
     strings: Arc<Strings>,
+    told: Told,
+}
+
+/// Whether Python was told why a streamer failed.
+#[derive(Clone, Default)]
+pub(super) struct Told(Arc<AtomicBool>);
+
+impl Told {
+    /// Takes note that Python is told; says whether it is the first time.
+    pub(super) fn note(&self) -> bool {
+        // Relaxed: the mark stands for itself.
+        !self.0.swap(true, Ordering::Relaxed)
+    }
 }
 
 impl Queue {
-    pub(super) fn new(consumer: Consumer, strings: Arc<Strings>) -> Self {
-        Self { consumer: Mutex::new(consumer), strings }
+    pub(super) fn new(consumer: Consumer, strings: Arc<Strings>, told: Told) -> Self {
+        Self { consumer: Mutex::new(consumer), strings, told }
     }
 
     pub(super) fn consumer(&self, py: Python<'_>) -> MutexGuard<'_, Consumer> {
@@ -44,6 +58,17 @@ impl Queue {
             .next_row(monotonic_nanos())
             .map(|(row, _)| new_event(py, kind, row, &self.strings))
             .transpose()
+    }
+
+    /// The next event and when it arrived (ns, monotonic), or `None` if none waits.
+    #[pyo3(name = "next_received")]
+    fn py_next_received<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, u64)>> {
+        let mut consumer = self.consumer(py);
+        let kind = consumer.kind();
+        let Some((row, received_at)) = consumer.next_row(monotonic_nanos()) else {
+            return Ok(None);
+        };
+        Ok(Some((new_event(py, kind, row, &self.strings)?, received_at)))
     }
 
     /// The next events, at most `most` of them, as rows to be made columns.
@@ -71,7 +96,10 @@ impl Queue {
     #[pyo3(name = "ended")]
     fn py_ended(&self, py: Python<'_>) -> Option<PyErr> {
         let ended = self.consumer(py).ended();
-        ended.map(|error| map_error(py, &error))
+        ended.map(|error| {
+            self.told.note();
+            map_error(py, &error)
+        })
     }
 
     /// Counts of one moment: received, delivered, pending, conflated, dropped, filtered.

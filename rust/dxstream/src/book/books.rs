@@ -77,6 +77,11 @@ impl Books {
         }
     }
 
+    /// Takes note that rows may have been lost: no book is complete until its next snapshot.
+    pub fn interrupt(&mut self) {
+        self.by_key.values_mut().for_each(Book::interrupt);
+    }
+
     /// The book of a symbol and source, where there was a row of it.
     pub fn get(&self, kind: EventKind, symbol: SymbolId, source: Text) -> Option<&Book> {
         self.by_key.get(&(kind, symbol.0, source.0))

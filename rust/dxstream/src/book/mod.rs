@@ -97,6 +97,14 @@ impl Book {
         self.epoch += 1;
     }
 
+    /// Takes note that rows may have been lost. What stands in the book is what was known last; it is
+    /// not complete until its next snapshot.
+    pub fn interrupt(&mut self) {
+        self.loading = false;
+        self.complete = false;
+        self.epoch += 1;
+    }
+
     /// The buyers' orders, highest price first.
     pub fn bids(&self) -> Orders<'_> {
         Orders(&self.bids)

@@ -1,146 +1,69 @@
 //! A streamer's handle: commands go to its task, events and state come back through shared memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::endpoint::Endpoint;
 use super::io_thread::IoThread;
-use super::stream;
-use super::transport::Limits;
-use crate::error::{Error, Result};
+use super::shared::{Activity, Shared, State, StateChange};
+use super::stream::{self, Command, StreamSettings};
+use crate::error::Result;
 use crate::event::EventKind;
-use crate::protocol::{Counters, Entry, FeedKey, SessionSettings};
+use crate::loss::Loss;
+use crate::protocol::{Entry, FeedKey};
 use crate::store::{Store, Wake};
 use crate::symbol::Tables;
 
-/// Most complaints of the server that are kept.
-const MAX_COMPLAINTS: usize = 16;
-
-/// Where a connection stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// The handshake is under way.
-    Connecting,
-    /// The server accepted the client.
-    Connected,
-    /// The connection is over, and why. [`Error::Closed`] where its owner closed it.
-    Ended(Error),
-}
-
-/// What the task and its handle share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) store: Store,
-    status: Mutex<Status>,
-}
-
-#[derive(Debug)]
-struct Status {
-    state: State,
-    counters: Counters,
-    complaints: Vec<String>,
-    waiting: Vec<Arc<Wake>>,
-}
-
-impl Shared {
-    fn status(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Moves on to `state`, unless the connection has ended before.
-    pub(super) fn set_state(&self, state: State) {
-        let mut status = self.status();
-        if matches!(status.state, State::Ended(_)) {
-            return;
-        }
-        if let State::Ended(error) = &state {
-            self.store.end(error);
-        }
-        status.state = state;
-        for wake in status.waiting.drain(..) {
-            wake.ring();
-        }
-    }
-
-    pub(super) fn set_counters(&self, counters: Counters) {
-        self.status().counters = counters;
-    }
-
-    pub(super) fn complain(&self, text: String) {
-        let mut status = self.status();
-        if status.complaints.len() == MAX_COMPLAINTS {
-            status.complaints.remove(0);
-        }
-        status.complaints.push(text);
-    }
-}
-
-/// What a handle asks of its task.
-#[derive(Debug)]
-pub(super) enum Command {
-    Subscribe {
-        key: FeedKey,
-        entries: Vec<Entry>,
-        from_time: Option<i64>,
-        aggregation_period: Option<f64>,
-    },
-    Unsubscribe {
-        kind: EventKind,
-        entries: Vec<Entry>,
-    },
-    UnsubscribeAll {
-        kind: EventKind,
-    },
-    Close,
-}
-
-/// A connection to a DXLink server. All methods may be called from any thread; none blocks.
+/// A streamer. All methods may be called from any thread; none blocks.
 ///
-/// Dropping the client closes the connection.
+/// Dropping the client closes its connections.
 #[derive(Debug)]
 pub struct Client {
     shared: Arc<Shared>,
     commands: mpsc::UnboundedSender<Command>,
+    endpoints: watch::Sender<std::result::Result<Endpoint, Loss>>,
 }
 
 impl Client {
     /// Begins to connect; [`Client::state`] tells how it goes. Rings keep the last `history` events.
     ///
     /// # Errors
-    /// [`Error::ConnectionLost`] when the I/O thread cannot be started.
-    pub fn connect(
-        endpoint: Endpoint,
-        settings: SessionSettings,
-        limits: Limits,
-        history: usize,
-    ) -> Result<Self> {
+    /// [`crate::Error::ConnectionLost`] when the I/O thread cannot be started.
+    pub fn connect(endpoint: Endpoint, settings: StreamSettings, history: usize) -> Result<Self> {
         let thread = IoThread::get()?;
         let (commands, arriving) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            store: Store::new(Arc::new(Tables::new()), history),
-            status: Mutex::new(Status {
-                state: State::Connecting,
-                counters: Counters::default(),
-                complaints: Vec::new(),
-                waiting: Vec::new(),
-            }),
-        });
-        IoThread::spawn(
-            thread,
-            stream::run(endpoint, settings, limits, arriving, Arc::clone(&shared)),
-        );
-        Ok(Self { shared, commands })
+        let (endpoints, known) = watch::channel(Ok(endpoint));
+        let shared = Arc::new(Shared::new(Store::new(Arc::new(Tables::new()), history)));
+        IoThread::spawn(thread, stream::run(settings, known, arriving, Arc::clone(&shared)));
+        Ok(Self { shared, commands, endpoints })
     }
 
-    /// Where the connection stands.
+    /// Where the streamer stands.
     pub fn state(&self) -> State {
-        self.shared.status().state.clone()
+        self.shared.state()
     }
 
-    /// Lets `wake` ring at the next change of state.
-    pub fn watch_state(&self, wake: Arc<Wake>) {
-        self.shared.status().waiting.push(wake);
+    /// The changes of state from number `from` on, as far as they are kept, and how many there were
+    /// ever.
+    pub fn changes_since(&self, from: usize) -> (Vec<StateChange>, usize) {
+        self.shared.changes_since(from)
+    }
+
+    /// Lets `wake` ring once when the state changes, a gap is over or an endpoint is wanted.
+    pub fn watch(&self, wake: Arc<Wake>) {
+        self.shared.watch(wake);
+    }
+
+    /// Whether a new endpoint is wanted, which [`Client::renew`] gives. Each wish is told once.
+    pub fn wants_endpoint(&self) -> bool {
+        self.shared.take_endpoint_wish()
+    }
+
+    /// Gives the endpoint for the next attempts to connect, or says why there is none.
+    pub fn renew(&self, endpoint: std::result::Result<Endpoint, Loss>) {
+        // A streamer that is over needs none.
+        let _ = self.endpoints.send(endpoint);
     }
 
     /// The events.
@@ -148,14 +71,14 @@ impl Client {
         &self.shared.store
     }
 
-    /// What the session has counted.
-    pub fn counters(&self) -> Counters {
-        self.shared.status().counters
+    /// What the streamer has done so far.
+    pub fn activity(&self) -> Activity {
+        self.shared.activity()
     }
 
     /// The last complaints of the server, oldest first.
     pub fn complaints(&self) -> Vec<String> {
-        self.shared.status().complaints.clone()
+        self.shared.complaints()
     }
 
     /// Wants `entries` of an event type: with history where `from_time` (ms since 1970 UTC) is given.
@@ -180,7 +103,7 @@ impl Client {
         self.send(Command::UnsubscribeAll { kind });
     }
 
-    /// Begins to close the connection; [`Client::state`] becomes [`State::Ended`].
+    /// Begins to close the connections; [`Client::state`] becomes [`State::Ended`].
     pub fn close(&self) {
         self.send(Command::Close);
     }
@@ -188,17 +111,5 @@ impl Client {
     fn send(&self, command: Command) {
         // A task that has ended needs no command; its state says why it ended.
         let _ = self.commands.send(command);
-    }
-}
-
-/// Ends a connection's state when its task ends in a way that nobody foresaw.
-#[derive(Debug)]
-pub(super) struct EndGuard(pub(super) Arc<Shared>);
-
-impl Drop for EndGuard {
-    fn drop(&mut self) {
-        self.0.set_state(State::Ended(Error::ConnectionLost(
-            "the stream's task ended unexpectedly; this is a defect of dxstream".into(),
-        )));
     }
 }

@@ -87,6 +87,11 @@ impl Endpoint {
         &self.host
     }
 
+    /// Host and port, by which servers are told apart.
+    pub(super) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.port
     }

@@ -1,16 +1,23 @@
 //! Connections: the I/O thread, the socket, and the loop that joins it to a protocol session.
 //!
 //! This module alone knows tokio, sockets and the clock. [`Client`] is a streamer's handle; its work
-//! is a task on the process's one I/O thread, which knows nothing of Python.
+//! is a task on the process's one I/O thread, which knows nothing of Python, and a task for each of
+//! its connections.
 
 mod client;
+mod clock;
 mod endpoint;
 mod io_thread;
+mod link;
+mod saturation;
+mod shared;
 mod stream;
 mod transport;
 
-pub use client::{Client, State};
+pub use client::Client;
+pub use clock::monotonic_nanos;
 pub use endpoint::Endpoint;
 pub use io_thread::shut_down;
-pub use stream::monotonic_nanos;
+pub use shared::{Activity, State, StateChange};
+pub use stream::StreamSettings;
 pub use transport::Limits;

@@ -1,198 +1,245 @@
-//! A streamer's task: connect, converse, close.
+//! A streamer's task: its subscriptions, on as many connections as they need.
 
-use std::pin::pin;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
-use super::client::{Command, EndGuard, Shared, State};
+use super::clock;
 use super::endpoint::Endpoint;
-use super::transport::{Limits, Received, Socket};
+use super::link::{LinkCommand, LinkTask, Report};
+use super::shared::{EndGuard, Shared};
+use super::transport::Limits;
 use crate::error::Error;
-use crate::protocol::{Session, SessionEvent, SessionSettings, Subscriptions};
-use crate::store::StoreWriter;
+use crate::event::EventKind;
+use crate::loss::Loss;
+use crate::protocol::{Displaced, Entry, FeedKey, Link, LinkSettings};
 
-/// Messages that are read before commands and deadlines are looked at again.
-const MESSAGES_AT_ONCE: usize = 64;
+/// Most subscriptions of a connection, by event type, symbol and source; measured on tastytrade's
+/// servers, which refuse what is beyond.
+const MAX_ENTRIES: usize = 25_000;
+
+/// Most connections of a streamer. Servers were seen to refuse a user's 30th to 40th.
+const MAX_LINKS: usize = 24;
+
+/// How a streamer connects.
+#[derive(Debug, Clone)]
+pub struct StreamSettings {
+    /// How each of its connections heals.
+    pub link: LinkSettings,
+    /// How long each step of connecting may take, and how much the server may send at once.
+    pub limits: Limits,
+}
+
+/// What a handle asks of its task.
+#[derive(Debug)]
+pub(super) enum Command {
+    Subscribe {
+        key: FeedKey,
+        entries: Vec<Entry>,
+        from_time: Option<i64>,
+        aggregation_period: Option<f64>,
+    },
+    Unsubscribe {
+        kind: EventKind,
+        entries: Vec<Entry>,
+    },
+    UnsubscribeAll {
+        kind: EventKind,
+    },
+    Close,
+}
 
 /// Runs a streamer until it is closed or fails.
-///
-/// One connection is made here. Reconnecting is a loop around [`Conversation`]: `wanted` outlives it.
 pub(super) async fn run(
-    endpoint: Endpoint,
-    settings: SessionSettings,
-    limits: Limits,
+    settings: StreamSettings,
+    endpoints: watch::Receiver<Result<Endpoint, Loss>>,
     mut commands: mpsc::UnboundedReceiver<Command>,
     shared: Arc<Shared>,
 ) {
-    let guard = EndGuard(Arc::clone(&shared));
-    let mut wanted = Subscriptions::default();
-    let connected = {
-        let mut connecting = pin!(Socket::connect(&endpoint, &limits));
-        loop {
-            tokio::select! {
-                biased;
-                command = commands.recv() => {
-                    if apply(command, &mut wanted).closes {
-                        break Err(Error::Closed);
-                    }
-                }
-                connected = &mut connecting => break connected,
+    let _guard = EndGuard(Arc::clone(&shared));
+    let (reports, mut reported) = mpsc::unbounded_channel();
+    let mut stream = Stream {
+        settings,
+        endpoints,
+        reports,
+        shared: Arc::clone(&shared),
+        tasks: JoinSet::new(),
+        links: BTreeMap::new(),
+        homes: HashMap::new(),
+    };
+    stream.open_link();
+    let error = loop {
+        tokio::select! {
+            biased;
+            command = commands.recv() => match command {
+                Some(Command::Close) | None => break Error::Closed,
+                Some(command) => stream.obey(command),
+            },
+            Some(report) = reported.recv() => match report {
+                Report::Displaced(link, entries) => stream.rehouse(link, entries),
+                Report::Over(link, error) if stream.links.contains_key(&link) => break error,
+                // It was closed for want of work.
+                Report::Over(..) => {}
+            },
+            Some(Err(panicked)) = stream.tasks.join_next(), if !stream.tasks.is_empty() => {
+                break Error::ConnectionLost(format!(
+                    "a connection's task ended unexpectedly; this is a defect of dxstream: {panicked}"
+                ));
             }
         }
     };
-    let error = match connected {
-        Ok(socket) => {
-            let start = Instant::now();
-            let session = Session::new(
-                settings,
-                endpoint.token().cloned(),
-                Arc::clone(shared.store.tables()),
-                Duration::ZERO,
-            );
-            let mut conversation =
-                Conversation { socket, session, start, shared: &shared, wanted: &mut wanted };
-            let error = conversation.hold(&mut commands).await;
-            conversation.socket.close(limits.close_timeout).await;
-            error
-        }
-        Err(error) => error,
-    };
-    shared.set_state(State::Ended(error));
-    drop(guard);
+    for link in stream.links.values() {
+        let _ = link.commands.send(LinkCommand::Close);
+    }
+    while stream.tasks.join_next().await.is_some() {}
+    shared.end(error, clock::now());
 }
 
-/// One connection, from the open socket to its end.
-struct Conversation<'a> {
-    socket: Socket,
-    session: Session,
-    start: Instant,
-    shared: &'a Shared,
-    wanted: &'a mut Subscriptions,
+struct Stream {
+    settings: StreamSettings,
+    endpoints: watch::Receiver<Result<Endpoint, Loss>>,
+    reports: mpsc::UnboundedSender<Report>,
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+    links: BTreeMap<usize, LinkHandle>,
+    /// Which link has which subscription.
+    homes: HashMap<FeedKey, HashMap<Entry, usize>>,
 }
 
-impl Conversation<'_> {
-    /// Converses until the connection ends; says why it did.
-    async fn hold(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> Error {
-        loop {
-            if let Err(error) = self.send_output().await {
-                return error;
+struct LinkHandle {
+    commands: mpsc::UnboundedSender<LinkCommand>,
+    entries: usize,
+    capacity: usize,
+}
+
+impl Stream {
+    fn open_link(&mut self) -> usize {
+        let number = self.shared.add_link();
+        let mut settings = self.settings.link.clone();
+        settings.heals_first |= !self.links.is_empty();
+        let (sender, commands) = mpsc::unbounded_channel();
+        let task = LinkTask {
+            number,
+            link: Link::new(settings, Arc::clone(self.shared.store.tables())),
+            limits: self.settings.limits.clone(),
+            endpoints: self.endpoints.clone(),
+            commands,
+            reports: self.reports.clone(),
+            shared: Arc::clone(&self.shared),
+            began: Duration::ZERO,
+        };
+        self.tasks.spawn(task.run());
+        let handle = LinkHandle { commands: sender, entries: 0, capacity: MAX_ENTRIES };
+        self.links.insert(number, handle);
+        number
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Subscribe { key, entries, from_time, aggregation_period } => {
+                self.subscribe(key, entries, from_time, aggregation_period);
             }
-            self.shared.set_counters(self.session.counters());
-            if let Some(error) = self.take_events() {
-                return error;
-            }
-            let mut deadline = self.start + self.session.deadline(self.wanted);
-            let clock = monotonic_nanos();
-            if let Some(due) = self.shared.store.release(clock) {
-                let wait = Duration::from_nanos(due.saturating_sub(clock));
-                deadline = deadline.min(Instant::now() + wait);
-            }
-            tokio::select! {
-                biased;
-                command = commands.recv() => {
-                    let applied = apply(command, self.wanted);
-                    if applied.closes {
-                        return Error::Closed;
-                    }
-                    for (kind, symbol) in applied.gone {
-                        self.session.forget_symbol(kind, &symbol);
-                    }
-                    let now = self.now();
-                    self.session.send_changes(self.wanted, now);
-                }
-                () = sleep_until(deadline) => {
-                    let now = self.now();
-                    self.session.tick(self.wanted, now);
-                }
-                received = self.socket.receive() => {
-                    if let Err(ended) = self.take_messages(received) {
-                        // What the server said last tells more than how it hung up.
-                        return self.take_events().unwrap_or(ended);
+            Command::Unsubscribe { kind, entries } => {
+                for (_, homes) in self.homes.iter_mut().filter(|(key, _)| key.kind == kind) {
+                    for link in entries.iter().filter_map(|entry| homes.remove(entry)) {
+                        self.links.entry(link).and_modify(LinkHandle::lose_entry);
                     }
                 }
-            }
-        }
-    }
-
-    fn now(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    async fn send_output(&mut self) -> Result<(), Error> {
-        let Some(first) = self.session.next_output() else { return Ok(()) };
-        let session = &mut self.session;
-        let frames = std::iter::once(first).chain(std::iter::from_fn(|| session.next_output()));
-        self.socket.send(frames).await
-    }
-
-    /// Takes a message, and those that are here already.
-    fn take_messages(&mut self, first: Result<Received, Error>) -> Result<(), Error> {
-        let now = self.now();
-        let received_at = monotonic_nanos();
-        let mut next = first;
-        for left in (0..MESSAGES_AT_ONCE).rev() {
-            match next? {
-                Received::Text(text) => {
-                    let sink = &mut StoreWriter { store: &self.shared.store, received_at };
-                    self.session.receive(&text, self.wanted, sink, now);
+                for link in self.links.values() {
+                    let entries = entries.clone();
+                    let _ = link.commands.send(LinkCommand::Unsubscribe { kind, entries });
                 }
-                Received::Binary => self.session.receive_binary(now),
-                Received::Alive => self.session.receive_sign_of_life(now),
+                self.close_idle();
             }
-            if left == 0 {
-                break;
+            Command::UnsubscribeAll { kind } => {
+                for (_, homes) in self.homes.iter_mut().filter(|(key, _)| key.kind == kind) {
+                    for (_, link) in homes.drain() {
+                        self.links.entry(link).and_modify(LinkHandle::lose_entry);
+                    }
+                }
+                for link in self.links.values() {
+                    let _ = link.commands.send(LinkCommand::UnsubscribeAll { kind });
+                }
+                self.close_idle();
             }
-            let Some(received) = self.socket.receive_now() else { break };
-            next = received;
+            Command::Close => {}
         }
-        Ok(())
     }
 
-    fn take_events(&mut self) -> Option<Error> {
-        while let Some(event) = self.session.next_event() {
-            match event {
-                SessionEvent::Authorized => self.shared.set_state(State::Connected),
-                SessionEvent::Complaint(text) => self.shared.complain(text),
-                SessionEvent::Failed(error) => return Some(error),
+    fn subscribe(
+        &mut self,
+        key: FeedKey,
+        entries: Vec<Entry>,
+        from_time: Option<i64>,
+        aggregation_period: Option<f64>,
+    ) {
+        let mut by_link: HashMap<usize, Vec<Entry>> = HashMap::new();
+        for entry in entries {
+            let known = self.homes.get(&key).and_then(|homes| homes.get(&entry)).copied();
+            let link = known.unwrap_or_else(|| self.house(key, entry.clone()));
+            by_link.entry(link).or_default().push(entry);
+        }
+        for (number, link) in &self.links {
+            let entries = by_link.remove(number).unwrap_or_default();
+            // A link without a new entry may have others, which the aggregation period concerns.
+            if !entries.is_empty() || aggregation_period.is_some() {
+                let _ = link.commands.send(LinkCommand::Subscribe {
+                    key,
+                    entries,
+                    from_time,
+                    aggregation_period,
+                });
             }
         }
-        None
+    }
+
+    /// Finds a link with room for an entry, or opens one.
+    fn house(&mut self, key: FeedKey, entry: Entry) -> usize {
+        let with_room = self.links.iter().find(|(_, link)| link.entries < link.capacity);
+        let number = match (with_room, self.links.last_key_value()) {
+            (Some((&number, _)), _) => number,
+            (None, Some((&last, _))) if self.links.len() >= MAX_LINKS => last,
+            _ => self.open_link(),
+        };
+        self.links.entry(number).and_modify(|link| link.entries += 1);
+        self.homes.entry(key).or_default().insert(entry, number);
+        number
+    }
+
+    /// Moves subscriptions for which a link's server has no room to another link.
+    fn rehouse(&mut self, link: usize, displaced: Vec<Displaced>) {
+        let Some(full) = self.links.get_mut(&link) else { return };
+        full.entries = full.entries.saturating_sub(displaced.len());
+        full.capacity = full.entries;
+        for Displaced { key, entry, from_time, aggregation_period } in displaced {
+            if let Some(homes) = self.homes.get_mut(&key)
+                && homes.get(&entry) == Some(&link)
+            {
+                homes.remove(&entry);
+                self.subscribe(key, vec![entry], from_time, aggregation_period);
+            }
+        }
+    }
+
+    /// Closes the links that have nothing to do; the first stays.
+    fn close_idle(&mut self) {
+        let first = self.links.first_key_value().map(|(&number, _)| number);
+        self.links.retain(|&number, link| {
+            let stays = link.entries > 0 || Some(number) == first;
+            if !stays {
+                let _ = link.commands.send(LinkCommand::Close);
+                self.shared.remove_link(number);
+            }
+            stays
+        });
     }
 }
 
-/// The system's monotonic clock, in nanoseconds; times of arrival are by it.
-pub fn monotonic_nanos() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// What a command meant besides its effect on the subscriptions.
-#[derive(Default)]
-struct Applied {
-    closes: bool,
-    gone: Vec<(crate::event::EventKind, String)>,
-}
-
-/// Carries out a command; none left means that the handle is gone.
-fn apply(command: Option<Command>, wanted: &mut Subscriptions) -> Applied {
-    match command {
-        Some(Command::Subscribe { key, entries, from_time, aggregation_period }) => {
-            wanted.add(key, entries, from_time, aggregation_period);
-            Applied::default()
-        }
-        Some(Command::Unsubscribe { kind, entries }) => {
-            wanted.remove(kind, &entries);
-            let gone = entries.into_iter().map(|entry| (kind, entry.symbol)).collect();
-            Applied { gone, closes: false }
-        }
-        Some(Command::UnsubscribeAll { kind }) => {
-            wanted.remove_all(kind);
-            Applied::default()
-        }
-        Some(Command::Close) | None => Applied { closes: true, gone: Vec::new() },
+impl LinkHandle {
+    fn lose_entry(&mut self) {
+        self.entries = self.entries.saturating_sub(1);
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use rustls::ClientConfig;
@@ -18,12 +18,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Response, StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Utf8Bytes};
 
 use super::endpoint::Endpoint;
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::loss::{Loss, Remedy};
 
 /// How long each step of connecting may take, and how much the server may send at once.
 #[derive(Debug, Clone)]
@@ -55,6 +56,8 @@ impl Default for Limits {
 /// Most bytes that wait to be sent before the connection is given up.
 const MAX_WRITE_BUFFER: usize = 4 << 20;
 
+type Result<T> = std::result::Result<T, Loss>;
+
 trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
@@ -64,6 +67,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 pub(super) enum Received {
     Text(Utf8Bytes),
     Binary,
+    /// The server says goodbye: with a code and a reason, or without.
+    Close(Option<(u16, String)>),
     /// A ping or pong: nothing to read, but the server lives.
     Alive,
 }
@@ -75,7 +80,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Connects to an endpoint.
+    /// Connects to an endpoint. Redirects are not followed.
     pub(super) async fn connect(endpoint: &Endpoint, limits: &Limits) -> Result<Self> {
         let host = endpoint.host();
         let tls = if endpoint.is_secure() { Some(tls_config(endpoint)?) } else { None };
@@ -83,9 +88,8 @@ impl Socket {
         tcp.set_nodelay(true).map_err(|error| lost(host, &error))?;
         let bytes: Box<dyn ByteStream> = if let Some(config) = tls {
             let connector = TlsConnector::from(config);
-            let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-                Error::InvalidArgument(format!("{host} cannot be the name of a TLS server"))
-            })?;
+            let name = ServerName::try_from(host.to_owned())
+                .map_err(|_| unusable(format!("{host} cannot be the name of a TLS server")))?;
             let tls = timeout(limits.step_timeout, connector.connect(name, tcp)).await;
             Box::new(
                 tls.map_err(|_| too_slow(host, "TLS handshake", limits.step_timeout))?
@@ -97,7 +101,7 @@ impl Socket {
         let mut request = endpoint
             .url()
             .into_client_request()
-            .map_err(|error| Error::InvalidArgument(format!("the URL cannot be used: {error}")))?;
+            .map_err(|error| unusable(format!("the URL cannot be used: {error}")))?;
         let agent = HeaderValue::from_static(concat!("dxstream/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, agent);
         let config = WebSocketConfig::default()
@@ -133,7 +137,7 @@ impl Socket {
         };
         match timeout(self.write_timeout, sending).await {
             Ok(sent) => sent.map_err(|error| ended(&error)),
-            Err(_) => Err(Error::ConnectionLost(format!(
+            Err(_) => Err(Loss::passing(format!(
                 "the server took no data for {} s",
                 self.write_timeout.as_secs_f64()
             ))),
@@ -164,16 +168,11 @@ fn received(
         Some(Ok(Message::Text(text))) => Ok(Received::Text(text)),
         Some(Ok(Message::Binary(_))) => Ok(Received::Binary),
         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Received::Alive),
-        Some(Ok(Message::Close(frame))) => Err(Error::ConnectionLost(match frame {
-            Some(frame) => format!(
-                "the server closed the connection: {} {}",
-                u16::from(frame.code),
-                frame.reason.chars().filter(|c| !c.is_control()).collect::<String>()
-            ),
-            None => "the server closed the connection".into(),
-        })),
+        Some(Ok(Message::Close(frame))) => Ok(Received::Close(
+            frame.map(|frame| (u16::from(frame.code), frame.reason.to_string())),
+        )),
         Some(Err(error)) => Err(ended(&error)),
-        None => Err(Error::ConnectionLost("the connection ended".into())),
+        None => Err(Loss::passing("the connection ended")),
     }
 }
 
@@ -182,16 +181,15 @@ async fn connect_tcp(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream> 
     let found: Vec<SocketAddr> = timeout(limit, tokio::net::lookup_host((host, port)))
         .await
         .map_err(|_| too_slow(host, "search for its address", limit))?
-        .map_err(|error| Error::ConnectionLost(format!("the host {host} is not found: {error}")))?
+        .map_err(|error| Loss::passing(format!("the host {host} is not found: {error}")))?
         .filter(|address| endpoint.admits(address))
         .collect();
-    let mut last =
-        Error::ConnectionLost(format!("the host {host} has no address that may be used"));
+    let mut last = Loss::passing(format!("the host {host} has no address that may be used"));
     for address in found {
         match timeout(limit, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => {
-                last = Error::ConnectionLost(format!("cannot connect to {host}:{port}: {error}"));
+                last = Loss::passing(format!("cannot connect to {host}:{port}: {error}"));
             }
             Err(_) => last = too_slow(host, "TCP connection", limit),
         }
@@ -204,7 +202,7 @@ fn tls_config(endpoint: &Endpoint) -> Result<Arc<ClientConfig>> {
         .cloned()
         .unwrap_or_else(|| Arc::new(ring::default_provider()));
     let unusable = |what: &str, error: &dyn std::fmt::Display| {
-        Error::InvalidArgument(format!("{what} cannot be used: {error}"))
+        unusable(format!("{what} cannot be used: {error}"))
     };
     let authorities = match endpoint.ca_pem() {
         Some(pem) => CertificateDer::pem_slice_iter(pem)
@@ -226,50 +224,110 @@ fn tls_config(endpoint: &Endpoint) -> Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-fn too_slow(host: &str, step: &str, limit: Duration) -> Error {
-    Error::ConnectionLost(format!(
+fn unusable(text: String) -> Loss {
+    Loss::lasting(Error::InvalidArgument(text))
+}
+
+fn too_slow(host: &str, step: &str, limit: Duration) -> Loss {
+    Loss::passing(format!(
         "cannot connect to {host}: the {step} took longer than {} s",
         limit.as_secs_f64()
     ))
 }
 
-fn lost(host: &str, error: &io::Error) -> Error {
-    Error::ConnectionLost(format!("cannot connect to {host}: {error}"))
+fn lost(host: &str, error: &io::Error) -> Loss {
+    Loss::passing(format!("cannot connect to {host}: {error}"))
 }
 
-fn tls_failed(host: &str, error: &io::Error) -> Error {
+fn tls_failed(host: &str, error: &io::Error) -> Loss {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match cause {
-        Some(rustls::Error::InvalidCertificate(problem)) => {
-            Error::ConnectionLost(format!("the certificate of {host} is not trusted: {problem}"))
-        }
-        _ => Error::ConnectionLost(format!("no TLS connection to {host}: {error}")),
+        Some(rustls::Error::InvalidCertificate(problem)) => Loss::lasting(Error::ConnectionLost(
+            format!("the certificate of {host} is not trusted: {problem}"),
+        )),
+        _ => Loss::passing(format!("no TLS connection to {host}: {error}")),
     }
 }
 
-fn upgrade_failed(host: &str, error: &tungstenite::Error) -> Error {
+fn upgrade_failed(host: &str, error: &tungstenite::Error) -> Loss {
     match error {
-        tungstenite::Error::Http(response) => match response.status() {
-            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                Error::Authentication(format!("{host} refused the connection: HTTP {status}"))
-            }
-            status => Error::ConnectionLost(format!(
-                "{host} did not open a WebSocket: it answered HTTP {status}"
-            )),
-        },
+        tungstenite::Error::Http(response) => refused(host, response),
         tungstenite::Error::Io(error) => lost(host, error),
-        error => Error::ConnectionLost(format!("{host} did not open a WebSocket: {error}")),
+        error => Loss::passing(format!("{host} did not open a WebSocket: {error}")),
     }
 }
 
-fn ended(error: &tungstenite::Error) -> Error {
+/// An answer to the upgrade that is no WebSocket.
+fn refused<T>(host: &str, response: &Response<T>) -> Loss {
+    let status = response.status();
+    let text = format!("{host} did not open a WebSocket: it answered HTTP {status}");
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Loss::lasting(Error::Authentication(
+            format!("{host} refused the connection: HTTP {status}"),
+        )),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            let header = response.headers().get(header::RETRY_AFTER);
+            match header.and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now())) {
+                Some(after) => Loss { remedy: Remedy::After(after), ..Loss::passing(text) },
+                None => Loss::passing(text),
+            }
+        }
+        status if status.is_redirection() => {
+            Loss::lasting(Error::ConnectionLost(format!("{text}; redirects are not followed")))
+        }
+        status if status.is_client_error() => Loss::lasting(Error::ConnectionLost(text)),
+        _ => Loss::passing(text),
+    }
+}
+
+/// What a Retry-After says: seconds, or a date.
+fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value.trim()).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+fn ended(error: &tungstenite::Error) -> Loss {
     match error {
         tungstenite::Error::Capacity(problem) => {
-            Error::Protocol(format!("the server sent too much at once: {problem}"))
+            Loss::protocol(format!("the server sent too much at once: {problem}"))
         }
-        tungstenite::Error::Utf8(_) => {
-            Error::Protocol("the server sent text that is no UTF-8".into())
+        tungstenite::Error::Utf8(_) => Loss::protocol("the server sent text that is no UTF-8"),
+        error => Loss::passing(format!("the connection broke: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_no_websocket_says_whether_to_come_back() {
+        let remedy = |status: u16, retry_after: &str| {
+            let mut response = Response::builder().status(status);
+            if !retry_after.is_empty() {
+                response = response.header(header::RETRY_AFTER, retry_after);
+            }
+            refused("example.com", &response.body(()).unwrap()).remedy
+        };
+        for status in [301, 302, 307, 308, 400, 401, 403, 404] {
+            assert_eq!(remedy(status, ""), Remedy::None, "{status}");
         }
-        error => Error::ConnectionLost(format!("the connection broke: {error}")),
+        for status in [429, 500, 502, 503, 504] {
+            assert_eq!(remedy(status, ""), Remedy::Backoff, "{status}");
+        }
+        assert_eq!(remedy(429, "7"), Remedy::After(Duration::from_secs(7)));
+        assert_eq!(remedy(503, "Fri, 31 Dec 1999 23:59:59 GMT"), Remedy::After(Duration::ZERO));
+        assert_eq!(remedy(503, "soon"), Remedy::Backoff);
+        assert_eq!(remedy(502, "7"), Remedy::Backoff);
+    }
+
+    #[test]
+    fn a_date_to_come_back_is_a_time_from_now() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
+        let after = retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now);
+        assert_eq!(after, Some(Duration::from_secs(7)));
     }
 }

@@ -1,7 +1,9 @@
 //! Feed channels: which exist, and how the data of each is read.
 
-use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 use super::message::{ClientMessage, FeedParameters};
 use super::subscription::FeedKey;
@@ -22,6 +24,8 @@ pub(super) struct Channel {
     pub(super) subscribed: bool,
     /// The aggregation period of the last FEED_SETUP.
     pub(super) aggregation_period: Option<f64>,
+    /// When a FEED_CONFIG or data must have come; nothing once one has.
+    pub(super) config_by: Option<Duration>,
     pub(super) transactions: Option<Transactions>,
     schemas: HashMap<EventKind, Schema>,
 }
@@ -38,6 +42,7 @@ impl Channel {
             opened: false,
             subscribed: false,
             aggregation_period: None,
+            config_by: None,
             transactions: Transactions::new(key.kind),
             schemas: HashMap::from_iter([(key.kind, schema)]),
         }
@@ -146,6 +151,20 @@ impl Channels {
     /// Whether every channel that was asked for is open.
     pub(super) fn are_open(&self) -> bool {
         self.open.iter().all(|channel| channel.opened)
+    }
+
+    /// When the first channel that the server has not configured should have been.
+    pub(super) fn configured_by(&self) -> Option<Duration> {
+        self.open.iter().filter_map(|channel| channel.config_by).min()
+    }
+
+    /// The channels that the server should have configured by now; each is named once.
+    pub(super) fn unconfigured(&mut self, now: Duration) -> Vec<FeedKey> {
+        let late = self.open.iter_mut().filter_map(|channel| {
+            channel.config_by.take_if(|config_by| *config_by <= now)?;
+            Some(channel.key)
+        });
+        late.collect()
     }
 
     /// How many transactions were too long to be held back whole.

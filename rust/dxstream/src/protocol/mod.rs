@@ -2,14 +2,22 @@
 //!
 //! [`Session`] is one connection's conversation. It knows neither sockets nor a clock: the caller
 //! hands it what arrived and the time since some fixed start, and asks it what to send and when to
-//! call again. [`Subscriptions`] is what the user wants; it outlives a session, so that the next
+//! call again. [`Link`] is what heals: one session after another, when to connect again, and what was
+//! missed. [`Subscriptions`] is what the user wants; it outlives a session, so that the next
 //! connection can ask for all of it again.
 
+mod backoff;
 mod channel;
+mod gap;
+mod link;
 mod message;
+mod pace;
 mod session;
 mod subscription;
 mod transaction;
 
+pub use backoff::ReconnectPolicy;
+pub use gap::{Gap, TypeGap};
+pub use link::{Link, LinkEvent, LinkSettings, Step};
 pub use session::{Counters, EventSink, Session, SessionEvent, SessionSettings};
-pub use subscription::{Entry, FeedKey, Subscriptions};
+pub use subscription::{Displaced, Entry, FeedKey, Subscriptions};

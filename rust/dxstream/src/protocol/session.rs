@@ -4,33 +4,32 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::channel::Channels;
-use super::message::{AuthState, CONNECTION, ClientMessage, ServerMessage};
-use super::subscription::{FeedKey, Subscriptions};
+use super::gap::TypeGap;
+use super::message::{CONNECTION, ClientMessage};
+use super::pace::Pace;
+use super::subscription::{Displaced, FeedKey, Subscriptions};
 use super::transaction::Group;
-use crate::error::Error;
-use crate::event::{EventKind, Text};
+use crate::event::{EventKind, SYMBOL_WORD, Text};
 use crate::json::{Batch, Frame, FrameReader};
+use crate::loss::Loss;
 use crate::secret::Secret;
 use crate::symbol::{SymbolId, Tables};
 
 /// What a server means by a timeout that it does not name. Source: DXLink specification.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Subscription entries a second, and at once, that servers were seen to accept without an ERROR
-/// "Your subscription rate is too high": 200 each 0.15 s passed, 6,700 at once did not.
-const ENTRIES_PER_SECOND: f64 = 2000.0;
-const ENTRIES_AT_ONCE: f64 = 1000.0;
-
 /// How often a channel that the server closed unasked is opened again on the same connection.
 const MAX_REOPENED: u32 = 3;
+
+/// Frames in a row that are no DXLink message, after which the connection is given up.
+const MAX_MALFORMED: u32 = 100;
 
 /// The times that a session keeps.
 #[derive(Debug, Clone)]
 pub struct SessionSettings {
-    /// Silence after which either side may take the other for dead, as SETUP announces it.
+    /// Silence after which either side may take the other for dead, as SETUP announces it. A server
+    /// that answers with a shorter time is held to that.
     pub keepalive_timeout: Duration,
     /// The longest wait for each of the server's answers to SETUP, AUTH and CHANNEL_REQUEST.
     pub answer_timeout: Duration,
@@ -47,19 +46,27 @@ pub trait EventSink {
     /// Takes rows of one type, in order of arrival.
     fn rows(&mut self, kind: EventKind, rows: &[u64]);
 
+    /// Takes the rows of a whole snapshot of one symbol and source, in order of arrival: for time
+    /// series the newest first. `resumed` says that it was asked for from the last event on that came
+    /// over an earlier connection.
+    fn snapshot(&mut self, kind: EventKind, rows: &[u64], resumed: bool);
+
     /// Takes note of a snapshot without a row. `source` is [`Text::NONE`] for types without one.
     fn empty_snapshot(&mut self, kind: EventKind, symbol: SymbolId, source: Text);
+
+    /// Takes note that the gap of an event type is over, before the first rows that come after it.
+    fn gap(&mut self, gap: &TypeGap);
 }
 
 /// What the caller of a session must know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SessionEvent {
     /// The server accepted the client; subscriptions are on their way.
     Authorized,
     /// The server sent an ERROR that does not end the session, or a FEED_CONFIG that cannot be read.
     Complaint(String),
-    /// The session is over.
-    Failed(Error),
+    /// The server has no room for these subscriptions; they are no longer wanted here.
+    Displaced(Vec<Displaced>),
 }
 
 /// What a session has counted.
@@ -81,6 +88,23 @@ pub struct Counters {
     pub split_transactions: u64,
     /// ERROR messages received.
     pub server_errors: u64,
+}
+
+impl std::ops::Add for Counters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            messages: self.messages + other.messages,
+            bytes: self.bytes + other.bytes,
+            events: self.events + other.events,
+            malformed_frames: self.malformed_frames + other.malformed_frames,
+            rejected_rows: self.rejected_rows + other.rejected_rows,
+            rejected_blocks: self.rejected_blocks + other.rejected_blocks,
+            split_transactions: self.split_transactions + other.split_transactions,
+            server_errors: self.server_errors + other.server_errors,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,13 +146,14 @@ pub struct Session {
     counters: Counters,
     output: VecDeque<String>,
     events: VecDeque<SessionEvent>,
+    failure: Option<Loss>,
     answer_by: Option<Duration>,
+    malformed_in_a_row: u32,
     last_sent: Duration,
     last_received: Duration,
     send_every: Duration,
     silence_limit: Duration,
-    allowance: f64,
-    allowance_at: Duration,
+    pace: Pace,
 }
 
 impl Session {
@@ -150,13 +175,14 @@ impl Session {
             counters: Counters::default(),
             output: VecDeque::new(),
             events: VecDeque::new(),
+            failure: None,
             answer_by: None,
+            malformed_in_a_row: 0,
             last_sent: now,
             last_received: now,
             send_every: settings.keepalive_timeout / 2,
             silence_limit: DEFAULT_TIMEOUT,
-            allowance: ENTRIES_AT_ONCE,
-            allowance_at: now,
+            pace: Pace::new(now),
             settings,
         };
         let setup = ClientMessage::setup(session.settings.keepalive_timeout.as_secs_f64()).frame();
@@ -175,6 +201,11 @@ impl Session {
         self.events.pop_front()
     }
 
+    /// Why the session is over, once it is.
+    pub fn take_failure(&mut self) -> Option<Loss> {
+        self.failure.take()
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         Counters { split_transactions: self.channels.split_transactions(), ..self.counters }
@@ -185,6 +216,11 @@ impl Session {
         self.stage == Stage::Authorized
     }
 
+    /// When the server last gave a sign of life.
+    pub fn last_received(&self) -> Duration {
+        self.last_received
+    }
+
     /// When [`Session::tick`] must be called at the latest.
     pub fn deadline(&self, wanted: &Subscriptions) -> Duration {
         let mut deadline =
@@ -192,10 +228,11 @@ impl Session {
         if let Some(answer_by) = self.answer_by {
             deadline = deadline.min(answer_by);
         }
+        if let Some(configured_by) = self.channels.configured_by() {
+            deadline = deadline.min(configured_by);
+        }
         if self.stage == Stage::Authorized && self.has_changes(wanted) {
-            let missing = (1.0 - self.allowance).max(0.0);
-            let refill = Duration::from_secs_f64(missing / ENTRIES_PER_SECOND);
-            deadline = deadline.min(self.allowance_at + refill);
+            deadline = deadline.min(self.pace.next());
         }
         deadline
     }
@@ -213,14 +250,25 @@ impl Session {
         self.counters.bytes += frame.len() as u64;
         match self.reader.read(frame, &self.channels, &self.tables, &mut self.batch) {
             Ok(Frame::Data { channel, rejected }) => {
+                self.malformed_in_a_row = 0;
                 self.counters.rejected_rows += rejected.rows;
                 if !self.channels.is_cancelled(channel) {
                     self.counters.rejected_blocks += rejected.blocks;
                 }
-                self.pass_on(channel, sink);
+                self.pass_on(channel, wanted, sink);
             }
             Ok(Frame::Message(message)) => self.receive_message(message, wanted, now),
-            Err(_) => self.counters.malformed_frames += 1,
+            Err(_) => self.malformed(),
+        }
+    }
+
+    fn malformed(&mut self) {
+        self.counters.malformed_frames += 1;
+        self.malformed_in_a_row += 1;
+        if self.malformed_in_a_row == MAX_MALFORMED {
+            self.fail(Loss::protocol(format!(
+                "the server sent {MAX_MALFORMED} frames in a row that are no DXLink messages"
+            )));
         }
     }
 
@@ -228,7 +276,7 @@ impl Session {
     pub fn receive_binary(&mut self, now: Duration) {
         self.last_received = now;
         self.counters.messages += 1;
-        self.counters.malformed_frames += 1;
+        self.malformed();
     }
 
     /// Takes note that the server lives although it said nothing.
@@ -242,15 +290,19 @@ impl Session {
             return;
         }
         if self.answer_by.is_some_and(|answer_by| now >= answer_by) {
-            return self.fail(Error::ConnectionLost(format!(
+            return self.fail(Loss::passing(format!(
                 "the server did not answer {} within {} s",
                 self.stage.awaits(),
                 self.settings.answer_timeout.as_secs_f64()
             )));
         }
         if now >= self.last_received + self.silence_limit {
-            return self.fail(Error::silent(self.silence_limit));
+            return self.fail(Loss::passing(format!(
+                "the server sent nothing for {} s, so the connection is taken for dead",
+                self.silence_limit.as_secs_f64()
+            )));
         }
+        self.reopen_unconfigured(wanted, now);
         self.send_changes(wanted, now);
         if now >= self.last_sent + self.send_every {
             self.send(ClientMessage::Keepalive { channel: CONNECTION }.frame(), now);
@@ -262,9 +314,7 @@ impl Session {
         if self.stage != Stage::Authorized {
             return;
         }
-        let refilled = now.saturating_sub(self.allowance_at).as_secs_f64() * ENTRIES_PER_SECOND;
-        self.allowance = (self.allowance + refilled).min(ENTRIES_AT_ONCE);
-        self.allowance_at = now;
+        let mut allowed = self.pace.allowed(now);
         for (&key, feed) in &mut wanted.feeds {
             if feed.is_empty() {
                 if let Some(cancel) = self.channels.cancel(key) {
@@ -288,12 +338,12 @@ impl Session {
                 channel.aggregation_period = feed.aggregation_period;
                 messages.push(channel.setup());
             }
-            while feed.has_changes() && self.allowance >= 1.0 {
+            while feed.has_changes() && allowed > 0 {
                 let reset = !channel.subscribed;
-                let (message, count) =
-                    feed.next_message(key, channel.id, reset, self.allowance as usize);
+                let (message, count) = feed.next_message(key, channel.id, reset, allowed, now);
                 channel.subscribed = true;
-                self.allowance -= count as f64;
+                allowed -= count;
+                self.pace.spend(count);
                 messages.push(message);
             }
             for message in messages {
@@ -320,15 +370,27 @@ impl Session {
         wanted.feeds.iter().any(|(&key, feed)| feed.has_changes() && self.channels.is_ready(key))
     }
 
-    fn pass_on(&mut self, channel: u64, sink: &mut impl EventSink) {
+    fn pass_on(&mut self, channel: u64, wanted: &mut Subscriptions, sink: &mut impl EventSink) {
         let Some(channel) = self.channels.by_id(channel) else { return };
+        channel.config_by = None;
+        let key = channel.key;
         for (kind, rows) in self.batch.blocks() {
             self.counters.events += (rows.len() / kind.fields().len()) as u64;
             match &mut channel.transactions {
-                Some(transactions) if kind == channel.key.kind => {
+                Some(transactions) if kind == key.kind => {
+                    let loaded = &mut |symbol: u64| {
+                        let symbol = self.tables.symbol(SymbolId(symbol as u32)).unwrap_or("");
+                        wanted.loaded(key, symbol);
+                        wanted.is_resumed(key, symbol)
+                    };
                     transactions.pass(rows, &mut |group| match group {
                         Group::Rows(rows) => sink.rows(kind, rows),
+                        Group::Snapshot(rows) => {
+                            let resumed = loaded(rows[SYMBOL_WORD]);
+                            sink.snapshot(kind, rows, resumed);
+                        }
                         Group::Empty { symbol, source } => {
+                            loaded(symbol);
                             sink.empty_snapshot(kind, SymbolId(symbol as u32), Text(source));
                         }
                     });
@@ -338,130 +400,36 @@ impl Session {
         }
     }
 
-    fn receive_message(
-        &mut self,
-        message: Map<String, Value>,
-        wanted: &mut Subscriptions,
-        now: Duration,
-    ) {
-        let Ok(message) = serde_json::from_value(Value::Object(message)) else {
-            self.counters.malformed_frames += 1;
-            return;
-        };
-        match message {
-            ServerMessage::Setup { keepalive_timeout, accept_keepalive_timeout } => {
-                self.receive_setup(keepalive_timeout, accept_keepalive_timeout, now);
+    /// Opens channels anew on which neither FEED_CONFIG nor data came, as often as others are.
+    fn reopen_unconfigured(&mut self, wanted: &mut Subscriptions, now: Duration) {
+        for key in self.channels.unconfigured(now) {
+            if self.reopened == MAX_REOPENED {
+                return;
             }
-            ServerMessage::AuthState { state } => self.receive_auth_state(state, wanted, now),
-            ServerMessage::Error { channel, error, message } => {
-                self.counters.server_errors += 1;
-                self.receive_error(channel, &error, &message);
+            self.reopened += 1;
+            self.complain(format!(
+                "the server did not configure the channel of {} within {} s; it is reopened",
+                key.kind.name(),
+                self.settings.answer_timeout.as_secs_f64()
+            ));
+            if let Some(cancel) = self.channels.cancel(key) {
+                self.send(cancel, now);
             }
-            ServerMessage::ChannelOpened { channel } => {
-                if let Some(opened) = self.channels.by_id(channel).filter(|known| !known.opened) {
-                    opened.opened = true;
-                    opened.aggregation_period =
-                        wanted.feeds.get(&opened.key).and_then(|feed| feed.aggregation_period);
-                    let setup = opened.setup();
-                    self.send(setup, now);
-                    self.send_changes(wanted, now);
-                }
+            if let Some(feed) = wanted.feeds.get_mut(&key) {
+                feed.forget_told();
             }
-            ServerMessage::ChannelClosed { channel } => {
-                if let Some(key) = self.channels.closed(channel) {
-                    self.reopened += 1;
-                    let kind = key.kind.name();
-                    if self.reopened > MAX_REOPENED {
-                        return self.fail(Error::Protocol(format!(
-                            "the server closed the channel of {kind} again and again"
-                        )));
-                    }
-                    self.complain(format!(
-                        "the server closed the channel of {kind}; it is reopened"
-                    ));
-                    self.send_changes(wanted, now);
-                }
-            }
-            ServerMessage::FeedConfig { channel, event_fields } => {
-                let channel = self.channels.by_id(channel);
-                if let Some(Err(problem)) = channel.map(|channel| channel.configure(&event_fields))
-                {
-                    self.complain(format!("FEED_CONFIG cannot be used: {problem}"));
-                }
-            }
-            ServerMessage::Keepalive {} | ServerMessage::Unknown => {}
         }
-    }
-
-    fn receive_setup(&mut self, theirs: Option<f64>, ours: Option<f64>, now: Duration) {
-        let announced = self.settings.keepalive_timeout;
-        self.silence_limit = timeout(theirs).unwrap_or(DEFAULT_TIMEOUT);
-        self.send_every = timeout(ours).map_or(announced, |ours| ours.min(announced)) / 2;
-        if self.stage == Stage::Setup {
-            self.stage = Stage::AuthState;
-            self.await_answer(now);
-        }
-    }
-
-    fn receive_auth_state(&mut self, state: AuthState, wanted: &mut Subscriptions, now: Duration) {
-        match (state, self.stage) {
-            (_, Stage::Over) | (AuthState::Authorized, Stage::Authorized) => {}
-            (AuthState::Authorized, _) => {
-                self.stage = Stage::Authorized;
-                self.answer_by = None;
-                self.token = None;
-                wanted.forget_told();
-                self.events.push_back(SessionEvent::Authorized);
-                self.send_changes(wanted, now);
-            }
-            // The first UNAUTHORIZED invites to AUTH; servers refuse an AUTH that comes before it.
-            (AuthState::Unauthorized, Stage::Setup | Stage::AuthState) => match self.token.take() {
-                Some(token) => {
-                    let auth = ClientMessage::Auth { channel: CONNECTION, token: token.expose() };
-                    let frame = auth.frame();
-                    self.stage = Stage::Auth;
-                    self.send(frame, now);
-                    self.await_answer(now);
-                }
-                None => self.fail(Error::Authentication(
-                    "the server asks for a token and the endpoint has none; \
-                     pass Endpoint(url, token)"
-                        .into(),
-                )),
-            },
-            (AuthState::Unauthorized, Stage::Auth) => self
-                .fail(Error::Authentication("the server refused the token; get a new one".into())),
-            (AuthState::Unauthorized, Stage::Authorized) => self.fail(Error::Authentication(
-                "the server no longer accepts the token; get a new one".into(),
-            )),
-        }
-    }
-
-    fn receive_error(&mut self, channel: u64, error: &str, message: &str) {
-        let text = format!("the server says {error}: {}", one_line(message));
-        if self.stage == Stage::Authorized && error != "UNAUTHORIZED" {
-            let about = self.channels.by_id(channel).map(|channel| channel.key.kind.name());
-            return self.complain(match about {
-                Some(kind) => format!("{text} (channel of {kind})"),
-                None => text,
-            });
-        }
-        self.fail(match error {
-            "UNAUTHORIZED" => Error::Authentication(text),
-            "TIMEOUT" | "UNKNOWN" => Error::ConnectionLost(text),
-            _ => Error::Protocol(text),
-        });
     }
 
     fn complain(&mut self, text: String) {
         self.events.push_back(SessionEvent::Complaint(text));
     }
 
-    fn fail(&mut self, error: Error) {
+    fn fail(&mut self, loss: Loss) {
         if self.stage != Stage::Over {
             self.stage = Stage::Over;
             self.answer_by = None;
-            self.events.push_back(SessionEvent::Failed(error));
+            self.failure = Some(loss);
         }
     }
 
@@ -475,18 +443,7 @@ impl Session {
     }
 }
 
-/// A timeout in seconds that the server named, if it makes sense.
-fn timeout(seconds: Option<f64>) -> Option<Duration> {
-    seconds
-        .filter(|&seconds| seconds > 0.0)
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-}
-
-/// A text of the server as part of a one-line message.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
-}
-
+mod answers;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]

@@ -21,6 +21,8 @@ const ENDS_SNAPSHOT: i64 = SNAPSHOT_END | SNAPSHOT_SNIP;
 pub(super) enum Group<'a> {
     /// Rows that belong together, or that need no others.
     Rows(&'a [u64]),
+    /// The rows of a whole snapshot of one symbol and source, at least one.
+    Snapshot(&'a [u64]),
     /// A snapshot without a row: nothing is there of this symbol and source.
     Empty {
         /// The symbol's word.
@@ -104,7 +106,9 @@ impl Transactions {
         if complete {
             let mut done = self.open.remove(&key).expect("the transaction was just looked up");
             self.mark(&mut done);
-            if !done.rows.is_empty() {
+            if !done.rows.is_empty() && done.snapshot != 0 {
+                emit(Group::Snapshot(&done.rows));
+            } else if !done.rows.is_empty() {
                 emit(Group::Rows(&done.rows));
             } else if done.snapshot != 0 {
                 emit(Group::Empty { symbol: key.0, source: key.1 });
@@ -163,7 +167,7 @@ mod tests {
         let mut groups = Vec::new();
         transactions.pass(&words, &mut |group| {
             let rows = match group {
-                Group::Rows(rows) => rows,
+                Group::Rows(rows) | Group::Snapshot(rows) => rows,
                 Group::Empty { .. } => &[],
             };
             let group = rows.chunks_exact(width).map(Candle::from_row);
@@ -246,7 +250,9 @@ mod tests {
         }
         let mut groups: Vec<Vec<i64>> = Vec::new();
         transactions.pass(&words, &mut |group| {
-            let Group::Rows(rows) = group else { panic!("there is an empty snapshot") };
+            let (Group::Rows(rows) | Group::Snapshot(rows)) = group else {
+                panic!("there is an empty snapshot")
+            };
             groups.push(rows.chunks_exact(width).map(|row| Order::from_row(row).index).collect());
         });
         assert_eq!(groups, [vec![2], vec![1, 3]]);

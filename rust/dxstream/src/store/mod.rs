@@ -5,7 +5,9 @@
 //! segments.
 
 mod conflation;
+mod gaps;
 mod queue;
+mod resume;
 mod ring;
 mod rings;
 mod wake;
@@ -19,8 +21,9 @@ pub use wake::Wake;
 use crate::book::{Book, Books, is_order};
 use crate::error::Error;
 use crate::event::{EventKind, Text};
-use crate::protocol::EventSink;
+use crate::protocol::{EventSink, Gap, TypeGap};
 use crate::symbol::{SymbolId, Tables};
+use gaps::Gaps;
 use queue::Queue;
 use rings::Rings;
 
@@ -52,6 +55,7 @@ pub struct Store {
     history: usize,
     rings: Box<[OnceLock<Rings>]>,
     books: Mutex<Books>,
+    gaps: Mutex<Gaps>,
     queues: RwLock<Queues>,
 }
 
@@ -84,6 +88,7 @@ impl Store {
             history,
             rings: EventKind::ALL.iter().map(|_| OnceLock::new()).collect(),
             books: Mutex::new(Books::new(MAX_BOOKS, MAX_ORDERS)),
+            gaps: Mutex::default(),
             queues: RwLock::new(Queues {
                 by_kind: EventKind::ALL.iter().map(|_| Vec::new()).collect(),
                 conflate: false,
@@ -168,6 +173,37 @@ impl Store {
         self.rings[kind as usize].get_or_init(|| Rings::new(kind.fields().len(), self.history))
     }
 
+    /// Takes note that the connection was lost: no book is complete until its next snapshot.
+    pub fn interrupt(&self) {
+        self.books().interrupt();
+    }
+
+    /// Takes note of a gap that is over.
+    pub fn add_gap(&self, gap: Gap) {
+        self.gaps().whole.push(gap);
+    }
+
+    /// Takes note of a gap of one event type that is over, before the rows that come after it.
+    pub fn add_type_gap(&self, gap: TypeGap) {
+        self.gaps().of_types.push(gap);
+    }
+
+    /// The gaps from number `from` on, as far as they are kept, and how many there were ever.
+    pub fn gaps_since(&self, from: usize) -> (Vec<Gap>, usize) {
+        let gaps = self.gaps();
+        (gaps.whole.since(from), gaps.whole.count())
+    }
+
+    /// The same of the gaps of single event types.
+    pub fn type_gaps_since(&self, from: usize) -> (Vec<TypeGap>, usize) {
+        let gaps = self.gaps();
+        (gaps.of_types.since(from), gaps.of_types.count())
+    }
+
+    fn gaps(&self) -> MutexGuard<'_, Gaps> {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A new queue for events of `kind`, from now on; of all symbols, or of those given.
     pub fn listen(
         &self,
@@ -240,12 +276,8 @@ pub struct StoreWriter<'a> {
     pub received_at: u64,
 }
 
-impl EventSink for StoreWriter<'_> {
-    fn rows(&mut self, kind: EventKind, rows: &[u64]) {
-        let rings = self.store.rings_of(kind);
-        for row in rows.chunks_exact(kind.fields().len()) {
-            rings.push(row, self.received_at);
-        }
+impl StoreWriter<'_> {
+    fn to_books_and_queues(&self, kind: EventKind, rows: &[u64]) {
         if is_order(kind) {
             self.store.books().apply(kind, rows);
         }
@@ -254,11 +286,48 @@ impl EventSink for StoreWriter<'_> {
             queue.push(rows, self.received_at);
         }
     }
+}
+
+impl EventSink for StoreWriter<'_> {
+    fn rows(&mut self, kind: EventKind, rows: &[u64]) {
+        let rings = self.store.rings_of(kind);
+        for row in rows.chunks_exact(kind.fields().len()) {
+            rings.push(row, self.received_at);
+        }
+        self.to_books_and_queues(kind, rows);
+    }
+
+    fn snapshot(&mut self, kind: EventKind, rows: &[u64], resumed: bool) {
+        let delivery = kind.delivery();
+        if !delivery.time_series {
+            return self.rows(kind, rows);
+        }
+        let unseen;
+        let mut rows = rows;
+        // Of a series of single happenings, one that is given twice is one too many; in the others
+        // the later takes the place of the earlier.
+        if resumed && !delivery.lasting {
+            unseen = self.store.not_yet_seen(kind, rows);
+            rows = &unseen;
+        }
+        // A snapshot comes newest first, and a ring's newest row is the latest.
+        let rings = self.store.rings_of(kind);
+        for row in rows.rchunks_exact(kind.fields().len()) {
+            rings.push(row, self.received_at);
+        }
+        if !rows.is_empty() {
+            self.to_books_and_queues(kind, rows);
+        }
+    }
 
     fn empty_snapshot(&mut self, kind: EventKind, symbol: SymbolId, source: Text) {
         if is_order(kind) {
             self.store.books().clear(kind, symbol, source);
         }
+    }
+
+    fn gap(&mut self, gap: &TypeGap) {
+        self.store.add_type_gap(gap.clone());
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::Entry;
@@ -138,7 +138,13 @@ struct Nowhere;
 impl EventSink for Nowhere {
     fn rows(&mut self, _: EventKind, _: &[u64]) {}
 
+    fn snapshot(&mut self, kind: EventKind, rows: &[u64], _: bool) {
+        self.rows(kind, rows);
+    }
+
     fn empty_snapshot(&mut self, _: EventKind, _: SymbolId, _: Text) {}
+
+    fn gap(&mut self, _: &TypeGap) {}
 }
 
 proptest! {
@@ -207,7 +213,10 @@ proptest! {
                 server.hear(&frame);
             }
             while let Some(event) = session.next_event() {
-                prop_assert!(!matches!(event, SessionEvent::Failed(_)), "{:?}", event);
+                prop_assert!(!matches!(event, SessionEvent::Displaced(_)), "{:?}", event);
+            }
+            if let Some(failure) = session.take_failure() {
+                return Err(TestCaseError::fail(failure.error.to_string()));
             }
         }
         let told: Vec<_> = server

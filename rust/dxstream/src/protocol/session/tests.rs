@@ -1,8 +1,10 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::error::Error;
 use crate::event::{Candle, Order, Quote, Record, Side};
 use crate::protocol::Entry;
+use crate::protocol::pace::{ENTRIES_AT_ONCE, ENTRIES_PER_SECOND};
 
 /// A session under test: its time, what it wants and what it delivered.
 struct Talk {
@@ -21,7 +23,13 @@ impl EventSink for Rows {
         self.0.extend(rows.chunks_exact(kind.fields().len()).map(|row| (kind, row.to_vec())));
     }
 
+    fn snapshot(&mut self, kind: EventKind, rows: &[u64], _: bool) {
+        self.rows(kind, rows);
+    }
+
     fn empty_snapshot(&mut self, _: EventKind, _: SymbolId, _: Text) {}
+
+    fn gap(&mut self, _: &TypeGap) {}
 }
 
 impl Talk {
@@ -97,10 +105,7 @@ impl Talk {
     }
 
     fn failure(&mut self) -> Error {
-        match std::iter::from_fn(|| self.session.next_event()).last() {
-            Some(SessionEvent::Failed(error)) => error,
-            other => panic!("the session did not fail: {other:?}"),
-        }
+        self.session.take_failure().expect("the session did not fail").error
     }
 
     fn quotes(&mut self) -> Vec<(String, f64, f64)> {

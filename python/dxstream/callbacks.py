@@ -1,0 +1,151 @@
+"""What a streamer calls: its session for a new endpoint, and the functions that it was given.
+
+The connection's own thread never runs Python. A thread of the streamer's waits for what has
+happened and calls; it is there only where there is something to call.
+"""
+
+import asyncio
+import inspect
+import logging
+import select
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from dxstream._dxstream import Client, Wake
+from dxstream.endpoint import SessionLike, resolve, resolve_blocking
+from dxstream.errors import AuthenticationError
+from dxstream.healing import Gap
+
+if TYPE_CHECKING:
+    from dxstream.connection import Connection
+
+__all__ = ["Callbacks"]
+
+_log = logging.getLogger("dxstream")
+
+_RENEWAL_SECONDS = 30.0
+"""The longest wait for a session; the connection gives up a little later."""
+
+
+class Callbacks:
+    """The functions of one streamer, and the event loop in which they run.
+
+    Parameters
+    ----------
+    session
+        What leads to an endpoint.
+    on_gap
+        Is called with each gap.
+    reconnect, disconnect
+        Are called with the streamer and these arguments when a connection was made again, and when
+        one was lost.
+    """
+
+    def __init__(
+        self,
+        session: SessionLike,
+        on_gap: Callable[[Gap], Any] | None,
+        reconnect: tuple[Callable[..., Any] | None, Iterable[Any]],
+        disconnect: tuple[Callable[..., Any] | None, Iterable[Any]],
+    ) -> None:
+        self._session = session
+        self._on_gap = on_gap
+        self._reconnect = reconnect
+        self._disconnect = disconnect
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def renews(self) -> bool:
+        """Whether the session gives a new endpoint each time that it is asked."""
+        return callable(self._session)
+
+    def start(self, streamer: "Connection", client: Client) -> None:
+        """Begin to call, in the running event loop of asyncio if there is one."""
+        called = (self._on_gap, self._reconnect[0], self._disconnect[0])
+        if not self.renews and not any(called):
+            return
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        thread = threading.Thread(
+            target=self._watch,
+            args=(weakref.ref(streamer), client),
+            name="dxstream-callbacks",
+            daemon=True,
+        )
+        thread.start()
+
+    def _watch(self, streamer: "weakref.ref[Connection]", client: Client) -> None:
+        wake = Wake()
+        gaps_seen = changes_seen = 0
+        state = "connecting"
+        while state not in ("closed", "failed"):
+            wake.clear()
+            client.watch(wake)
+            if client.wants_endpoint():
+                self._renew(client)
+            changes, changes_seen = client.changes_since(changes_seen)
+            for _, new_state, epoch, *_ in changes:
+                before, state = state, new_state
+                if before == "connected" and state in ("reconnecting", "failed"):
+                    self._call_with(streamer, *self._disconnect)
+                elif before == "reconnecting" and state == "connected" and epoch:
+                    self._call_with(streamer, *self._reconnect)
+            gaps, gaps_seen = client.gaps_since(gaps_seen)
+            for gap in gaps:
+                if self._on_gap is not None:
+                    self._call(self._on_gap, Gap.of(gap))
+            if not (changes or gaps):
+                select.select([wake.fileno()], [], [])
+
+    def _renew(self, client: Client) -> None:
+        try:
+            if self._loop is not None and self._loop.is_running():
+                # A session's HTTP client belongs to the loop in which it was made.
+                asked = asyncio.run_coroutine_threadsafe(resolve(self._session), self._loop)
+                endpoint = asked.result(_RENEWAL_SECONDS)
+            else:
+                endpoint = resolve_blocking(self._session)
+            client.renew(endpoint.url, endpoint.token, endpoint.ca_pem())
+        except AuthenticationError as error:
+            client.renewal_failed(str(error), lasting=True)
+        except Exception as error:
+            # The text of a stranger's error may hold a token.
+            text = f"the session gave no new endpoint: {type(error).__name__}"
+            client.renewal_failed(text, lasting=False)
+            _log.warning("%s", text)
+
+    def _call_with(
+        self,
+        streamer: "weakref.ref[Connection]",
+        function: Callable[..., Any] | None,
+        arguments: Iterable[Any],
+    ) -> None:
+        alive = streamer()
+        if function is not None and alive is not None:
+            self._call(function, alive, *arguments)
+
+    def _call(self, function: Callable[..., Any], *arguments: object) -> None:
+        if self._loop is not None:
+            try:
+                asyncio.run_coroutine_threadsafe(_run(function, arguments), self._loop)
+            except RuntimeError:
+                _log.warning("the event loop is closed; %s is not called", _name(function))
+        else:
+            asyncio.run(_run(function, arguments))
+
+
+async def _run(function: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+    try:
+        result = function(*arguments)
+        if inspect.isawaitable(result):
+            await result
+    except Exception:
+        _log.exception("%s raised", _name(function))
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", repr(function))

@@ -1,0 +1,334 @@
+//! One connection of a streamer: does what its [`Link`] says with sockets and the clock.
+
+use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
+
+use super::clock::{instant, now};
+use super::endpoint::Endpoint;
+use super::saturation;
+use super::shared::Shared;
+use super::transport::{Limits, Received, Socket};
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::loss::{Loss, Remedy};
+use crate::protocol::{Displaced, Entry, FeedKey, Link, LinkEvent, Step};
+use crate::store::StoreWriter;
+
+/// Messages that are read before commands and deadlines are looked at again.
+const MESSAGES_AT_ONCE: usize = 64;
+
+/// What a link's task is asked to do.
+#[derive(Debug)]
+pub(super) enum LinkCommand {
+    Subscribe {
+        key: FeedKey,
+        entries: Vec<Entry>,
+        from_time: Option<i64>,
+        aggregation_period: Option<f64>,
+    },
+    Unsubscribe {
+        kind: EventKind,
+        entries: Vec<Entry>,
+    },
+    UnsubscribeAll {
+        kind: EventKind,
+    },
+    Close,
+}
+
+/// What a link's task tells the streamer's.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// The server has no room for these subscriptions.
+    Displaced(usize, Vec<Displaced>),
+    /// The link is over, and why.
+    Over(usize, Error),
+}
+
+/// What leads to a server: the last endpoint, or why there is none.
+pub(super) type Endpoints = watch::Receiver<Result<Endpoint, Loss>>;
+
+/// The task of one link.
+pub(super) struct LinkTask {
+    pub(super) number: usize,
+    pub(super) link: Link,
+    pub(super) limits: Limits,
+    pub(super) endpoints: Endpoints,
+    pub(super) commands: mpsc::UnboundedReceiver<LinkCommand>,
+    pub(super) reports: mpsc::UnboundedSender<Report>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) began: Duration,
+}
+
+impl LinkTask {
+    /// Runs until the link is over or closed.
+    pub(super) async fn run(mut self) {
+        let error = loop {
+            let ended = match self.link.step() {
+                Step::Over(error) => Some(error.clone()),
+                Step::Wait(_) => self.wait().await,
+                Step::Renew(_) => self.renew().await,
+                Step::Connect | Step::Converse => self.connect().await,
+            };
+            if let Some(error) = ended {
+                break error;
+            }
+        };
+        // The streamer's task may be gone; then nobody asks.
+        let _ = self.reports.send(Report::Over(self.number, error));
+    }
+
+    async fn wait(&mut self) -> Option<Error> {
+        let deadline = self.deadline();
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => {
+                if self.obey(command) {
+                    return Some(Error::Closed);
+                }
+            }
+            () = sleep_until(deadline) => self.link.tick(now()),
+        }
+        self.publish();
+        None
+    }
+
+    async fn renew(&mut self) -> Option<Error> {
+        self.endpoints.mark_unchanged();
+        self.shared.want_endpoint();
+        let deadline = self.deadline();
+        loop {
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => {
+                    if self.obey(command) {
+                        return Some(Error::Closed);
+                    }
+                }
+                // The handle that gives endpoints is dropped after it has closed the streamer.
+                Ok(()) = self.endpoints.changed() => {
+                    let endpoint = self.endpoints.borrow_and_update().clone();
+                    match endpoint {
+                        Ok(endpoint) => self.link.renewed(endpoint.token()),
+                        Err(loss) => self.lose(loss),
+                    }
+                    break;
+                }
+                () = sleep_until(deadline) => {
+                    self.lose(Loss::passing("the session gave no new endpoint in time"));
+                    break;
+                }
+            }
+        }
+        self.publish();
+        None
+    }
+
+    async fn connect(&mut self) -> Option<Error> {
+        let known = self.endpoints.borrow().clone();
+        let endpoint = match known {
+            Ok(endpoint) => endpoint,
+            Err(loss) => {
+                self.lose(loss);
+                self.publish();
+                return None;
+            }
+        };
+        self.began = now();
+        if let Some(until) = saturation::until(&endpoint.authority(), self.began) {
+            let seconds = (until.saturating_sub(self.began)).as_secs_f64().ceil();
+            if self.link.is_new() {
+                self.lose(Loss::lasting(Error::ConnectionLost(format!(
+                    "{} has too many sessions of this user; it is left alone for {seconds} s",
+                    endpoint.host()
+                ))));
+            } else {
+                self.link.hold_back(until);
+            }
+            self.publish();
+            return None;
+        }
+        let limits = self.limits.clone();
+        let connected = {
+            let mut connecting = pin!(Socket::connect(&endpoint, &limits));
+            loop {
+                tokio::select! {
+                    biased;
+                    command = self.commands.recv() => {
+                        if self.obey(command) {
+                            return Some(Error::Closed);
+                        }
+                    }
+                    connected = &mut connecting => break connected,
+                }
+            }
+        };
+        match connected {
+            Ok(mut socket) => {
+                self.link.connected(endpoint.token().cloned(), now());
+                let loss = self.converse(&mut socket).await;
+                if let Some(loss) = loss {
+                    self.lose(loss);
+                    self.publish();
+                    socket.close(limits.close_timeout).await;
+                    return None;
+                }
+                socket.close(limits.close_timeout).await;
+                Some(Error::Closed)
+            }
+            Err(loss) => {
+                self.lose(loss);
+                self.publish();
+                None
+            }
+        }
+    }
+
+    /// Carries messages until the connection is lost; nothing where it is to be closed.
+    async fn converse(&mut self, socket: &mut Socket) -> Option<Loss> {
+        loop {
+            let frames: Vec<_> = std::iter::from_fn(|| self.link.next_output()).collect();
+            if !frames.is_empty()
+                && let Err(loss) = socket.send(frames.into_iter()).await
+            {
+                return Some(loss);
+            }
+            self.publish();
+            if let Some(loss) = self.link.take_failure() {
+                return Some(loss);
+            }
+            let mut deadline = self.deadline();
+            let clock = now().as_nanos() as u64;
+            if let Some(due) = self.shared.store.release(clock) {
+                deadline = deadline.min(instant(Duration::from_nanos(due)));
+            }
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => {
+                    if self.obey(command) {
+                        return None;
+                    }
+                }
+                () = sleep_until(deadline) => self.link.tick(now()),
+                received = socket.receive() => {
+                    if let Err(loss) = self.take_messages(received, socket) {
+                        // What the server said last tells more than how it hung up.
+                        return Some(self.link.take_failure().unwrap_or(loss));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a message, and those that are here already.
+    fn take_messages(
+        &mut self,
+        first: Result<Received, Loss>,
+        socket: &mut Socket,
+    ) -> Result<(), Loss> {
+        let now = now();
+        let mut next = first;
+        for left in (0..MESSAGES_AT_ONCE).rev() {
+            match next? {
+                Received::Text(text) => {
+                    let received_at = now.as_nanos() as u64;
+                    let sink = &mut StoreWriter { store: &self.shared.store, received_at };
+                    self.link.receive(&text, sink, now);
+                }
+                Received::Binary => self.link.receive_binary(now),
+                Received::Alive => self.link.receive_sign_of_life(now),
+                Received::Close(close) => {
+                    let (code, reason) = close.unzip();
+                    let reason = reason.unwrap_or_default();
+                    return Err(Loss::closed(code, &reason, self.link.is_accepted()));
+                }
+            }
+            if left == 0 {
+                break;
+            }
+            let Some(received) = socket.receive_now() else { break };
+            next = received;
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> tokio::time::Instant {
+        let of_store = self.shared.store.release(now().as_nanos() as u64).map(Duration::from_nanos);
+        let deadline = self.link.deadline().into_iter().chain(of_store).min();
+        // A link always has something to wait for; a day is a safeguard.
+        instant(deadline.unwrap_or_else(|| now() + Duration::from_hours(24)))
+    }
+
+    fn lose(&mut self, loss: Loss) {
+        self.shared.store.interrupt();
+        let store = &self.shared.store;
+        self.link.lost(loss, |kind, symbol| store.last_time(kind, symbol), now(), draw());
+    }
+
+    /// Carries out a command; says whether the link is to be closed.
+    fn obey(&mut self, command: Option<LinkCommand>) -> bool {
+        let now = now();
+        match command {
+            Some(LinkCommand::Subscribe { key, entries, from_time, aggregation_period }) => {
+                self.link.subscribe(key, entries, from_time, aggregation_period, now);
+            }
+            Some(LinkCommand::Unsubscribe { kind, entries }) => {
+                self.link.unsubscribe(kind, &entries, now);
+            }
+            Some(LinkCommand::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
+            Some(LinkCommand::Close) | None => return true,
+        }
+        false
+    }
+
+    /// Tells the handle what has happened.
+    fn publish(&mut self) {
+        let now = now();
+        self.shared.count(self.number, self.link.counters(), self.link.last_received());
+        while let Some(event) = self.link.next_event() {
+            match event {
+                LinkEvent::Accepted { epoch } => {
+                    let handshake = now.saturating_sub(self.began);
+                    tracing::info!(link = self.number, epoch, ?handshake, "connected");
+                    self.shared.accepted(self.number, epoch > 0, handshake, now);
+                }
+                LinkEvent::Lost { loss, attempt, delay } => {
+                    tracing::warn!(link = self.number, attempt, ?delay, "{}", loss.error);
+                    if loss.remedy == Remedy::Saturation
+                        && let (Some(delay), Ok(endpoint)) = (delay, &*self.endpoints.borrow())
+                    {
+                        saturation::note(&endpoint.authority(), now + delay);
+                    }
+                    self.shared.lost(self.number, loss, attempt, delay, now);
+                }
+                LinkEvent::TypeGap(gap) => {
+                    self.shared.store.add_type_gap(gap);
+                    self.shared.ring();
+                }
+                LinkEvent::Gap(gap) => {
+                    tracing::info!(link = self.number, epoch = gap.epoch, "gap is over");
+                    self.shared.store.add_gap(gap);
+                    self.shared.ring();
+                }
+                LinkEvent::Complaint(text) => {
+                    tracing::warn!(link = self.number, "{text}");
+                    self.shared.complain(text);
+                }
+                LinkEvent::Displaced(entries) => {
+                    let _ = self.reports.send(Report::Displaced(self.number, entries));
+                }
+            }
+        }
+    }
+}
+
+/// A random number from 0 to 1.
+fn draw() -> f64 {
+    // The standard library's hashers are keyed at random.
+    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
+}

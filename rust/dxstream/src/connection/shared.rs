@@ -1,0 +1,290 @@
+//! What a streamer's task and its handle share: the store, the state and the counts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::loss::Loss;
+use crate::protocol::Counters;
+use crate::store::{Store, Wake};
+
+/// Most complaints of the server that are kept.
+const MAX_COMPLAINTS: usize = 16;
+
+/// Most changes of state that are kept, the latest.
+const MAX_CHANGES: usize = 1024;
+
+/// Where a streamer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// The first handshake is under way.
+    Connecting,
+    /// The server accepted the client.
+    Connected,
+    /// A connection was lost and is being made again.
+    Reconnecting,
+    /// The streamer is over, and why. [`Error::Closed`] where its owner closed it.
+    Ended(Error),
+}
+
+/// A change of a streamer's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateChange {
+    /// When, in nanoseconds of the system's monotonic clock.
+    pub at: u64,
+    /// The state since then.
+    pub state: State,
+    /// How many times a connection was made again so far.
+    pub epoch: u64,
+    /// Attempts since the connection was last stable.
+    pub attempt: u32,
+    /// The wait before the next attempt.
+    pub delay: Option<Duration>,
+    /// Why a connection was lost.
+    pub loss: Option<Loss>,
+}
+
+/// Where one link of a streamer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LinkState {
+    Connecting,
+    Connected,
+    Reconnecting,
+}
+
+/// What the task and its handle share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) store: Store,
+    status: Mutex<Status>,
+}
+
+#[derive(Debug, Default)]
+struct Status {
+    links: BTreeMap<usize, Of>,
+    /// Links that there were ever.
+    made: usize,
+    ended: Option<Error>,
+    epoch: u64,
+    changes: VecDeque<StateChange>,
+    forgotten_changes: usize,
+    complaints: Vec<String>,
+    wants_endpoint: bool,
+    /// Counts of links that were closed.
+    past: Counters,
+    waiting: Vec<Arc<Wake>>,
+}
+
+/// What is known of one link.
+#[derive(Debug)]
+struct Of {
+    state: LinkState,
+    counters: Counters,
+    last_received: Duration,
+    handshake: Option<Duration>,
+}
+
+/// What a streamer has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activity {
+    /// Counts of all its connections.
+    pub counters: Counters,
+    /// When a server last gave a sign of life, on the monotonic clock.
+    pub last_received: Option<Duration>,
+    /// How long the last handshake took, from the first packet to AUTHORIZED.
+    pub handshake: Option<Duration>,
+    /// How many times a connection was made again.
+    pub epoch: u64,
+    /// How many connections there are.
+    pub links: usize,
+}
+
+impl Shared {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, status: Mutex::default() }
+    }
+
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.status().state()
+    }
+
+    /// Takes note of one more link, and gives its number.
+    pub(super) fn add_link(&self) -> usize {
+        let mut status = self.status();
+        let number = status.made;
+        status.made += 1;
+        let of = Of {
+            state: LinkState::Connecting,
+            counters: Counters::default(),
+            last_received: Duration::ZERO,
+            handshake: None,
+        };
+        status.links.insert(number, of);
+        number
+    }
+
+    /// Forgets a link that was closed for want of work.
+    pub(super) fn remove_link(&self, link: usize) {
+        let mut status = self.status();
+        if let Some(of) = status.links.remove(&link) {
+            status.past = status.past + of.counters;
+        }
+    }
+
+    /// Takes note that the server accepted a link's client.
+    pub(super) fn accepted(&self, link: usize, again: bool, handshake: Duration, now: Duration) {
+        let mut status = self.status();
+        status.epoch += u64::from(again);
+        let Some(of) = status.links.get_mut(&link) else { return };
+        of.state = LinkState::Connected;
+        of.handshake = Some(handshake);
+        status.change(now, 0, None, None);
+    }
+
+    /// Takes note that a link was lost and is going to be made again.
+    pub(super) fn lost(
+        &self,
+        link: usize,
+        loss: Loss,
+        attempt: u32,
+        delay: Option<Duration>,
+        now: Duration,
+    ) {
+        let mut status = self.status();
+        let Some(of) = status.links.get_mut(&link) else { return };
+        if of.state != LinkState::Connecting || link > 0 {
+            of.state = LinkState::Reconnecting;
+        }
+        status.change(now, attempt, delay, Some(loss));
+    }
+
+    /// Ends the streamer, unless it has ended before.
+    pub(super) fn end(&self, error: Error, now: Duration) {
+        let mut status = self.status();
+        if status.ended.is_none() {
+            self.store.end(&error);
+            status.ended = Some(error);
+            status.change(now, 0, None, None);
+        }
+    }
+
+    pub(super) fn count(&self, link: usize, counters: Counters, last_received: Option<Duration>) {
+        if let Some(of) = self.status().links.get_mut(&link) {
+            of.counters = counters;
+            of.last_received = last_received.unwrap_or(of.last_received);
+        }
+    }
+
+    pub(super) fn complain(&self, text: String) {
+        let mut status = self.status();
+        if status.complaints.len() == MAX_COMPLAINTS {
+            status.complaints.remove(0);
+        }
+        status.complaints.push(text);
+    }
+
+    /// Lets the handle know that a new endpoint is needed.
+    pub(super) fn want_endpoint(&self) {
+        let mut status = self.status();
+        status.wants_endpoint = true;
+        status.ring();
+    }
+
+    /// Lets whoever waits know that something is new.
+    pub(super) fn ring(&self) {
+        self.status().ring();
+    }
+
+    pub(super) fn take_endpoint_wish(&self) -> bool {
+        std::mem::take(&mut self.status().wants_endpoint)
+    }
+
+    pub(super) fn watch(&self, wake: Arc<Wake>) {
+        let mut status = self.status();
+        status.waiting.retain(|other| !Arc::ptr_eq(other, &wake));
+        status.waiting.push(wake);
+    }
+
+    pub(super) fn changes_since(&self, from: usize) -> (Vec<StateChange>, usize) {
+        let status = self.status();
+        let changes = status.changes.iter().skip(from.saturating_sub(status.forgotten_changes));
+        (changes.cloned().collect(), status.forgotten_changes + status.changes.len())
+    }
+
+    pub(super) fn activity(&self) -> Activity {
+        let status = self.status();
+        let of_links = status.links.values().map(|of| of.counters);
+        Activity {
+            counters: of_links.fold(status.past, |sum, counters| sum + counters),
+            last_received: status
+                .links
+                .values()
+                .map(|of| of.last_received)
+                .max()
+                .filter(|at| !at.is_zero()),
+            handshake: status.links.values().find_map(|of| of.handshake),
+            epoch: status.epoch,
+            links: status.links.len(),
+        }
+    }
+
+    pub(super) fn complaints(&self) -> Vec<String> {
+        self.status().complaints.clone()
+    }
+}
+
+impl Status {
+    fn state(&self) -> State {
+        let of = |state| self.links.values().any(|of| of.state == state);
+        match &self.ended {
+            Some(error) => State::Ended(error.clone()),
+            None if of(LinkState::Reconnecting) => State::Reconnecting,
+            None if self
+                .links
+                .values()
+                .next()
+                .is_none_or(|of| of.state == LinkState::Connecting) =>
+            {
+                State::Connecting
+            }
+            None => State::Connected,
+        }
+    }
+
+    fn change(&mut self, now: Duration, attempt: u32, delay: Option<Duration>, loss: Option<Loss>) {
+        let (state, epoch) = (self.state(), self.epoch);
+        let at = now.as_nanos() as u64;
+        if self.changes.len() == MAX_CHANGES {
+            self.changes.pop_front();
+            self.forgotten_changes += 1;
+        }
+        self.changes.push_back(StateChange { at, state, epoch, attempt, delay, loss });
+        self.ring();
+    }
+
+    fn ring(&mut self) {
+        for wake in self.waiting.drain(..) {
+            wake.ring();
+        }
+    }
+}
+
+/// Ends a streamer when its task ends in a way that nobody foresaw.
+#[derive(Debug)]
+pub(super) struct EndGuard(pub(super) Arc<Shared>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.end(
+            Error::ConnectionLost(
+                "the stream's task ended unexpectedly; this is a defect of dxstream".into(),
+            ),
+            super::clock::now(),
+        );
+    }
+}

@@ -1,0 +1,428 @@
+//! A connection that heals: one session after another, and what lies between them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backoff::{Backoff, ReconnectPolicy};
+use super::gap::{Gap, OpenGap, TypeGap};
+use super::session::{Counters, EventSink, Session, SessionEvent, SessionSettings};
+use super::subscription::{Displaced, Entry, FeedKey, Subscriptions};
+use crate::error::Error;
+use crate::event::{EventKind, Text};
+use crate::loss::{Loss, Remedy};
+use crate::secret::Secret;
+use crate::symbol::{SymbolId, Tables};
+
+/// What a link is made with.
+#[derive(Debug, Clone)]
+pub struct LinkSettings {
+    /// The times that a session keeps.
+    pub session: SessionSettings,
+    /// How the link connects again.
+    pub policy: ReconnectPolicy,
+    /// Whether each attempt after the first asks for a new endpoint.
+    pub renews: bool,
+    /// Whether the first connection is healed as the others are; its failure is final otherwise.
+    pub heals_first: bool,
+    /// The longest wait for a new endpoint.
+    pub renewal_timeout: Duration,
+}
+
+/// What the caller of a link has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// To wait until then, and to call [`Link::tick`].
+    Wait(Duration),
+    /// To ask for a new endpoint and to call [`Link::renewed`], until then.
+    Renew(Duration),
+    /// To open a socket, and to call [`Link::connected`] or [`Link::lost`].
+    Connect,
+    /// To carry messages, until [`Link::lost`] is called or the step changes.
+    Converse,
+    /// Nothing any more.
+    Over(Error),
+}
+
+/// What the caller of a link must know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LinkEvent {
+    /// The server accepted the client; this is connection `epoch`, counted from 0.
+    Accepted {
+        /// How many connections were accepted before.
+        epoch: u64,
+    },
+    /// The connection was lost, or was not made; the next attempt comes after `delay`.
+    Lost {
+        /// What happened.
+        loss: Loss,
+        /// Attempts since the connection was last stable.
+        attempt: u32,
+        /// The wait before the next attempt; nothing where there is none.
+        delay: Option<Duration>,
+    },
+    /// A gap is over for one event type of which nothing has come; its next events come after it. Of
+    /// the others [`EventSink::gap`] is told.
+    TypeGap(TypeGap),
+    /// A gap is over for every type.
+    Gap(Gap),
+    /// The server sent an ERROR that does not end the session, or something that cannot be used.
+    Complaint(String),
+    /// The server has no room for these subscriptions; they are no longer wanted here.
+    Displaced(Vec<Displaced>),
+}
+
+/// A connection that heals. Like a session it knows neither sockets nor a clock.
+///
+/// Time is the time since a start that the caller chose, the same for all calls. Where a call takes a
+/// `draw`, it is a random number from 0 to 1.
+#[derive(Debug)]
+pub struct Link {
+    settings: LinkSettings,
+    tables: Arc<Tables>,
+    wanted: Subscriptions,
+    step: Step,
+    session: Option<Session>,
+    backoff: Backoff,
+    /// Connections that were accepted.
+    accepted: u64,
+    /// The token of the session, to tell whether the next is another.
+    token: Option<Secret>,
+    refused: Option<Secret>,
+    gap: Option<OpenGap>,
+    /// Counts of the sessions before this one.
+    past: Counters,
+    events: VecDeque<LinkEvent>,
+}
+
+impl Link {
+    /// A link that is about to connect for the first time.
+    pub fn new(settings: LinkSettings, tables: Arc<Tables>) -> Self {
+        Self {
+            settings,
+            tables,
+            wanted: Subscriptions::default(),
+            step: Step::Connect,
+            session: None,
+            backoff: Backoff::default(),
+            accepted: 0,
+            token: None,
+            refused: None,
+            gap: None,
+            past: Counters::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// What the caller has to do next.
+    pub fn step(&self) -> &Step {
+        &self.step
+    }
+
+    /// The next thing that the caller must know.
+    pub fn next_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// The next text frame to send.
+    pub fn next_output(&mut self) -> Option<String> {
+        self.session.as_mut()?.next_output()
+    }
+
+    /// Whether the server has never accepted the client, and a failure to connect is final.
+    pub fn is_new(&self) -> bool {
+        self.accepted == 0 && !self.settings.heals_first
+    }
+
+    /// Whether the server has accepted the client over this connection.
+    pub fn is_accepted(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_authorized)
+    }
+
+    /// What is wanted over this link.
+    pub fn wanted(&self) -> &Subscriptions {
+        &self.wanted
+    }
+
+    /// What all its sessions have counted.
+    pub fn counters(&self) -> Counters {
+        self.session.as_ref().map_or(self.past, |session| self.past + session.counters())
+    }
+
+    /// When the server last gave a sign of life.
+    pub fn last_received(&self) -> Option<Duration> {
+        self.session.as_ref().map(Session::last_received)
+    }
+
+    /// When [`Link::tick`] must be called at the latest.
+    pub fn deadline(&self) -> Option<Duration> {
+        let of_gap = self.gap.as_ref().and_then(OpenGap::deadline);
+        let of_step = match (&self.step, &self.session) {
+            (Step::Wait(until) | Step::Renew(until), _) => Some(*until),
+            (Step::Converse, Some(session)) => Some(session.deadline(&self.wanted)),
+            _ => None,
+        };
+        of_step.into_iter().chain(of_gap).min()
+    }
+
+    /// Takes note of an open socket, over which `token` is to be sent.
+    pub fn connected(&mut self, token: Option<Secret>, now: Duration) {
+        self.token.clone_from(&token);
+        let settings = self.settings.session.clone();
+        self.session = Some(Session::new(settings, token, Arc::clone(&self.tables), now));
+        self.step = Step::Converse;
+    }
+
+    /// Takes note that the connection is lost, or was not made. What the link waits for then, and asks
+    /// for, `last` tells: the time of a symbol's last event, in ms since 1970 UTC.
+    pub fn lost(
+        &mut self,
+        loss: Loss,
+        last: impl Fn(EventKind, &str) -> Option<i64>,
+        now: Duration,
+        draw: f64,
+    ) {
+        if matches!(self.step, Step::Over(_)) {
+            return;
+        }
+        let healed = self.wanted.resume(last);
+        if let Some(session) = self.session.take() {
+            self.past = self.past + session.counters();
+            if session.is_authorized() {
+                self.open_gap(&session, &loss, &healed, now);
+            }
+        }
+        let delay = self.delay(&loss, now, draw);
+        let attempt = self.backoff.attempts();
+        self.step = match delay {
+            Some(delay) => Step::Wait(now + delay),
+            None => Step::Over(self.last_word(&loss)),
+        };
+        self.events.push_back(LinkEvent::Lost { loss, attempt, delay });
+    }
+
+    fn last_word(&self, loss: &Loss) -> Error {
+        match (&loss.error, self.settings.policy.max_attempts) {
+            (Error::ConnectionLost(text), Some(most)) if self.backoff.attempts() >= most.max(1) => {
+                Error::ConnectionLost(format!("gave up after {most} attempts: {text}"))
+            }
+            (error, _) => error.clone(),
+        }
+    }
+
+    fn delay(&mut self, loss: &Loss, now: Duration, draw: f64) -> Option<Duration> {
+        if loss.remedy == Remedy::NewToken {
+            // A first token that is refused may be one that the session kept for too long.
+            if !self.settings.renews || self.refused.is_some() {
+                return None;
+            }
+            self.refused.clone_from(&self.token);
+        } else if self.is_new() {
+            return None;
+        }
+        self.backoff.lost(&self.settings.policy, loss.remedy, now, draw)
+    }
+
+    fn open_gap(
+        &mut self,
+        session: &Session,
+        loss: &Loss,
+        healed: &BTreeSet<EventKind>,
+        now: Duration,
+    ) {
+        let mut kinds = self.wanted.kinds();
+        let from = session.last_received();
+        if let Some(mut gap) = self.gap.take() {
+            kinds.extend(gap.kinds());
+            self.events.extend(gap.cut(now).into_iter().map(LinkEvent::TypeGap));
+            self.events.extend(gap.whole(now).map(LinkEvent::Gap));
+        }
+        let mut gap = OpenGap::new(self.accepted, from, loss.clone(), kinds);
+        for &kind in healed {
+            gap.set_healed(kind, true);
+        }
+        self.gap = Some(gap);
+    }
+
+    /// Lets the link wait until then before it connects, if it would connect earlier.
+    pub fn hold_back(&mut self, until: Duration) {
+        match &mut self.step {
+            Step::Wait(at) => *at = until.max(*at),
+            Step::Connect => self.step = Step::Wait(until),
+            _ => {}
+        }
+    }
+
+    /// Takes the new endpoint's token. The server's refusal of the same token is final.
+    pub fn renewed(&mut self, token: Option<&Secret>) {
+        let same = |refused: &Secret| token.is_some_and(|token| token.expose() == refused.expose());
+        if !matches!(self.step, Step::Renew(_)) {
+            return;
+        }
+        self.step = if self.refused.as_ref().is_some_and(same) {
+            Step::Over(Error::Authentication(
+                "the session gives a token that the server has refused; log in again".into(),
+            ))
+        } else {
+            Step::Connect
+        };
+    }
+
+    /// Does what time demands.
+    pub fn tick(&mut self, now: Duration) {
+        if let Some(gap) = &mut self.gap {
+            self.events.extend(gap.tick(now).into_iter().map(LinkEvent::TypeGap));
+        }
+        match (&self.step, &mut self.session) {
+            (Step::Wait(until), _) if *until <= now => {
+                let renew = self.settings.renews;
+                let by = now + self.settings.renewal_timeout;
+                self.step = if renew { Step::Renew(by) } else { Step::Connect };
+            }
+            (Step::Converse, Some(session)) => session.tick(&mut self.wanted, now),
+            _ => {}
+        }
+        self.take_events(now);
+    }
+
+    /// Takes one text frame from the server. Events go to `sink`.
+    pub fn receive(&mut self, frame: &str, sink: &mut impl EventSink, now: Duration) {
+        let Some(session) = &mut self.session else { return };
+        match &mut self.gap {
+            None => session.receive(frame, &mut self.wanted, sink, now),
+            Some(gap) => {
+                let sink = &mut GapSink { gap, sink, now };
+                session.receive(frame, &mut self.wanted, sink, now);
+            }
+        }
+        self.take_events(now);
+    }
+
+    /// Takes note of a frame that is no text.
+    pub fn receive_binary(&mut self, now: Duration) {
+        if let Some(session) = &mut self.session {
+            session.receive_binary(now);
+        }
+        self.take_events(now);
+    }
+
+    /// Takes note that the server lives although it said nothing.
+    pub fn receive_sign_of_life(&mut self, now: Duration) {
+        if let Some(session) = &mut self.session {
+            session.receive_sign_of_life(now);
+        }
+    }
+
+    /// Wants entries; see [`Subscriptions::add`].
+    pub fn subscribe(
+        &mut self,
+        key: FeedKey,
+        entries: impl IntoIterator<Item = Entry>,
+        from_time: Option<i64>,
+        aggregation_period: Option<f64>,
+        now: Duration,
+    ) {
+        self.wanted.add(key, entries, from_time, aggregation_period);
+        self.send_changes(now);
+    }
+
+    /// Wants entries no longer; see [`Subscriptions::remove`].
+    pub fn unsubscribe(&mut self, kind: EventKind, entries: &[Entry], now: Duration) {
+        self.wanted.remove(kind, entries);
+        if let Some(session) = &mut self.session {
+            for entry in entries {
+                session.forget_symbol(kind, &entry.symbol);
+            }
+        }
+        self.send_changes(now);
+    }
+
+    /// Wants nothing of the event type any more.
+    pub fn unsubscribe_all(&mut self, kind: EventKind, now: Duration) {
+        self.wanted.remove_all(kind);
+        self.send_changes(now);
+    }
+
+    fn send_changes(&mut self, now: Duration) {
+        if let Some(session) = &mut self.session {
+            session.send_changes(&mut self.wanted, now);
+        }
+        self.take_events(now);
+    }
+
+    /// Why the session is over, if it said so; to be handed to [`Link::lost`].
+    pub fn take_failure(&mut self) -> Option<Loss> {
+        self.session.as_mut()?.take_failure()
+    }
+
+    fn take_events(&mut self, now: Duration) {
+        while let Some(event) = self.session.as_mut().and_then(Session::next_event) {
+            match event {
+                SessionEvent::Authorized => {
+                    let epoch = self.accepted;
+                    self.accepted += 1;
+                    self.backoff.accepted(now);
+                    self.refused = None;
+                    self.events.push_back(LinkEvent::Accepted { epoch });
+                }
+                SessionEvent::Complaint(text) => self.events.push_back(LinkEvent::Complaint(text)),
+                SessionEvent::Displaced(entries) => {
+                    self.events.push_back(LinkEvent::Displaced(entries));
+                }
+            }
+        }
+        self.advance_gap(now);
+    }
+
+    fn advance_gap(&mut self, now: Duration) {
+        let Some(gap) = &mut self.gap else { return };
+        if !self.session.as_ref().is_some_and(Session::is_authorized) {
+            return;
+        }
+        for kind in gap.kinds() {
+            if self.wanted.is_told(kind) {
+                gap.asked(kind, now);
+            }
+        }
+        if let Some(whole) = gap.whole(now) {
+            self.events.push_back(LinkEvent::Gap(whole));
+            self.gap = None;
+        }
+    }
+}
+
+/// Ends the gap of an event type when its first events come, before they are handed on.
+struct GapSink<'a, S> {
+    gap: &'a mut OpenGap,
+    sink: &'a mut S,
+    now: Duration,
+}
+
+impl<S: EventSink> GapSink<'_, S> {
+    fn came(&mut self, kind: EventKind) {
+        if let Some(over) = self.gap.events(kind, self.now) {
+            self.sink.gap(over);
+        }
+    }
+}
+
+impl<S: EventSink> EventSink for GapSink<'_, S> {
+    fn rows(&mut self, kind: EventKind, rows: &[u64]) {
+        self.came(kind);
+        self.sink.rows(kind, rows);
+    }
+
+    fn snapshot(&mut self, kind: EventKind, rows: &[u64], resumed: bool) {
+        self.came(kind);
+        self.sink.snapshot(kind, rows, resumed);
+    }
+
+    fn empty_snapshot(&mut self, kind: EventKind, symbol: SymbolId, source: Text) {
+        self.came(kind);
+        self.sink.empty_snapshot(kind, symbol, source);
+    }
+
+    fn gap(&mut self, gap: &TypeGap) {
+        self.sink.gap(gap);
+    }
+}

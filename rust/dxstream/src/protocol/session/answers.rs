@@ -1,0 +1,153 @@
+//! What a session does about each message of the server that is no data.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{DEFAULT_TIMEOUT, MAX_REOPENED, Session, SessionEvent, Stage};
+use crate::error::Error;
+use crate::loss::{Loss, one_line};
+use crate::protocol::message::{AuthState, CONNECTION, ClientMessage, ServerMessage};
+use crate::protocol::subscription::Subscriptions;
+
+/// What servers say of subscriptions that they refused, seen live. Neither names what was refused.
+const TOO_FAST: &str = "subscription rate is too high";
+const TOO_MANY: &str = "subscription size is too big";
+
+impl Session {
+    pub(super) fn receive_message(
+        &mut self,
+        message: Map<String, Value>,
+        wanted: &mut Subscriptions,
+        now: Duration,
+    ) {
+        let Ok(message) = serde_json::from_value(Value::Object(message)) else {
+            return self.malformed();
+        };
+        self.malformed_in_a_row = 0;
+        match message {
+            ServerMessage::Setup { keepalive_timeout, accept_keepalive_timeout } => {
+                self.receive_setup(keepalive_timeout, accept_keepalive_timeout, now);
+            }
+            ServerMessage::AuthState { state } => self.receive_auth_state(state, wanted, now),
+            ServerMessage::Error { channel, error, message } => {
+                self.counters.server_errors += 1;
+                self.receive_error(channel, &error, &message, wanted, now);
+            }
+            ServerMessage::ChannelOpened { channel } => {
+                if let Some(opened) = self.channels.by_id(channel).filter(|known| !known.opened) {
+                    opened.opened = true;
+                    opened.aggregation_period =
+                        wanted.feeds.get(&opened.key).and_then(|feed| feed.aggregation_period);
+                    opened.config_by = Some(now + self.settings.answer_timeout);
+                    let setup = opened.setup();
+                    self.send(setup, now);
+                    self.send_changes(wanted, now);
+                }
+            }
+            ServerMessage::ChannelClosed { channel } => {
+                if let Some(key) = self.channels.closed(channel) {
+                    self.reopened += 1;
+                    let kind = key.kind.name();
+                    if self.reopened > MAX_REOPENED {
+                        return self.fail(Loss::protocol(format!(
+                            "the server closed the channel of {kind} again and again"
+                        )));
+                    }
+                    self.complain(format!(
+                        "the server closed the channel of {kind}; it is reopened"
+                    ));
+                    self.send_changes(wanted, now);
+                }
+            }
+            ServerMessage::FeedConfig { channel, event_fields } => {
+                let Some(channel) = self.channels.by_id(channel) else { return };
+                channel.config_by = None;
+                if let Err(problem) = channel.configure(&event_fields) {
+                    self.complain(format!("FEED_CONFIG cannot be used: {problem}"));
+                }
+            }
+            ServerMessage::Keepalive {} | ServerMessage::Unknown => {}
+        }
+    }
+
+    fn receive_setup(&mut self, theirs: Option<f64>, ours: Option<f64>, now: Duration) {
+        let announced = self.settings.keepalive_timeout;
+        self.silence_limit = timeout(theirs).unwrap_or(DEFAULT_TIMEOUT).min(announced);
+        self.send_every = timeout(ours).map_or(announced, |ours| ours.min(announced)) / 2;
+        if self.stage == Stage::Setup {
+            self.stage = Stage::AuthState;
+            self.await_answer(now);
+        }
+    }
+
+    fn receive_auth_state(&mut self, state: AuthState, wanted: &mut Subscriptions, now: Duration) {
+        match (state, self.stage) {
+            (_, Stage::Over) | (AuthState::Authorized, Stage::Authorized) => {}
+            (AuthState::Authorized, _) => {
+                self.stage = Stage::Authorized;
+                self.answer_by = None;
+                self.token = None;
+                wanted.forget_told();
+                self.events.push_back(SessionEvent::Authorized);
+                self.send_changes(wanted, now);
+            }
+            // The first UNAUTHORIZED invites to AUTH; servers refuse an AUTH that comes before it.
+            (AuthState::Unauthorized, Stage::Setup | Stage::AuthState) => match self.token.take() {
+                Some(token) => {
+                    let auth = ClientMessage::Auth { channel: CONNECTION, token: token.expose() };
+                    let frame = auth.frame();
+                    self.stage = Stage::Auth;
+                    self.send(frame, now);
+                    self.await_answer(now);
+                }
+                None => self.fail(Loss::lasting(Error::Authentication(
+                    "the server asks for a token and the endpoint has none; \
+                     pass Endpoint(url, token)"
+                        .into(),
+                ))),
+            },
+            (AuthState::Unauthorized, Stage::Auth) => {
+                self.fail(Loss::of_token("the server refused the token; get a new one"));
+            }
+            (AuthState::Unauthorized, Stage::Authorized) => {
+                self.fail(Loss::of_token("the server no longer accepts the token; get a new one"));
+            }
+        }
+    }
+
+    fn receive_error(
+        &mut self,
+        channel: u64,
+        error: &str,
+        message: &str,
+        wanted: &mut Subscriptions,
+        now: Duration,
+    ) {
+        let accepted = self.stage == Stage::Authorized;
+        if !accepted || error == "UNAUTHORIZED" {
+            return self.fail(Loss::of_server(error, message, accepted));
+        }
+        let about = self.channels.by_id(channel).map(|channel| channel.key);
+        let text = format!("the server says {error}: {}", one_line(message));
+        self.complain(match about {
+            Some(key) => format!("{text} (channel of {})", key.kind.name()),
+            None => text,
+        });
+        if message.contains(TOO_FAST) {
+            self.pace.slow_down(now);
+            wanted.ask_again(about, now);
+        } else if message.contains(TOO_MANY) {
+            let displaced = wanted.displace(about);
+            self.events.push_back(SessionEvent::Displaced(displaced));
+            self.send_changes(wanted, now);
+        }
+    }
+}
+
+/// A timeout in seconds that the server named, if it makes sense.
+fn timeout(seconds: Option<f64>) -> Option<Duration> {
+    seconds
+        .filter(|&seconds| seconds > 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+}
