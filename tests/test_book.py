@@ -35,6 +35,21 @@ def levels(side: BookSide) -> list[tuple[float, float, int]]:
     return list(zip(side.price.tolist(), side.size.tolist(), side.count.tolist(), strict=True))
 
 
+def test_memory_counts_books_and_orders(exchange: Exchange, streamer: DXLinkStreamer) -> None:
+    assert streamer.memory().books[::3] == (0, 0)
+    exchange.publish(order(1, "BUY", 10, 5), order(2, "SELL", 11, 2))
+    until(lambda: streamer.memory().books[3] == 2)
+    memory = streamer.memory()
+    books, most_books, book_bytes, orders, most_orders, order_bytes = memory.books
+    assert (books, orders) == (1, 2)
+    [line] = [line for line in str(memory).splitlines() if line.startswith("order books")]
+    assert f"{most_books * book_bytes + most_orders * order_bytes:,} bytes when full" in line
+    assert "1 books and 2 orders, at most 4,992 bytes, now" in line
+    rings = sum(allocated for *_, allocated in memory.rings)
+    queues = sum(width * waiting for _, _, width, waiting in memory.buffers)
+    assert memory.allocated == rings + queues + book_bytes + 2 * order_bytes
+
+
 def test_a_book_follows_its_orders(exchange: Exchange, streamer: DXLinkStreamer) -> None:
     exchange.publish(
         order(1, "BUY", 10, 5),

@@ -101,17 +101,23 @@ class MemoryUse:
         ring, and bytes that are allocated.
     buffers
         For each queue: its event type, most events, bytes of an event, and how many wait.
+    books
+        How many order books there are, how many there may be, and the bytes that one takes at most;
+        then the same of the orders in them.
     """
 
     history: int
     rings: tuple[tuple[str, int, int, int], ...]
     buffers: tuple[tuple[str, int, int, int], ...]
+    books: tuple[int, int, int, int, int, int] = (0,) * 6
 
     @property
     def allocated(self) -> int:
-        """Bytes of rings and waiting events."""
+        """Bytes of rings and waiting events, and the most that the order books can take now."""
         rings = sum(allocated for *_, allocated in self.rings)
-        return rings + sum(width * waiting for _, _, width, waiting in self.buffers)
+        queues = sum(width * waiting for _, _, width, waiting in self.buffers)
+        books, _, book_bytes, orders, _, order_bytes = self.books
+        return rings + queues + books * book_bytes + orders * order_bytes
 
     def __str__(self) -> str:
         """Write one line for each term, and the sum."""
@@ -125,4 +131,13 @@ class MemoryUse:
             f"{waiting * width:,} now"
             for name, most, width, waiting in self.buffers
         ]
+        books, most_books, book_bytes, orders, most_orders, order_bytes = self.books
+        if books:
+            full = most_books * book_bytes + most_orders * order_bytes
+            now = books * book_bytes + orders * order_bytes
+            lines.append(
+                f"order books: {most_books:,} books x {book_bytes:,} bytes "
+                f"+ {most_orders:,} orders x {order_bytes} bytes = {full:,} bytes when full; "
+                f"{books:,} books and {orders:,} orders, at most {now:,} bytes, now"
+            )
         return "\n".join([*lines, f"together {self.allocated:,} bytes now"])

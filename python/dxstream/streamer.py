@@ -538,6 +538,7 @@ class DXLinkStreamer(Subscriber):
             rings=() if client is None else tuple(client.ring_memory()),
             buffers=() if client is None else tuple(client.queue_memory()),
         )
+            books=(0,) * 6 if client is None else client.book_memory(),
 
     def stats(self) -> StreamerStats:
         """Count what the connection has received and what of it could not be used."""

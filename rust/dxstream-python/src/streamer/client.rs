@@ -349,6 +349,14 @@ impl Client {
     /// then the book's epoch and whether it is complete. `None` where no order came.
     #[pyo3(name = "book")]
     fn py_book(
+    /// The order books: how many there are, how many there may be, and bytes of one at most; then the
+    /// same of their orders.
+    #[pyo3(name = "book_memory")]
+    fn py_book_memory(&self) -> (usize, usize, usize, usize, usize, usize) {
+        let of = self.client.store().book_memory();
+        (of.books, of.max_books, of.book_bytes, of.orders, of.max_orders, of.order_bytes)
+    }
+
         &self,
         py: Python<'_>,
         event_type: &Bound<'_, PyAny>,

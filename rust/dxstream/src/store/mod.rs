@@ -42,6 +42,23 @@ pub struct QueueMemory {
 
 /// Most order books of a streamer.
 pub const MAX_BOOKS: usize = 1 << 14;
+/// What the order books take, and at most can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookMemory {
+    /// Books that are kept.
+    pub books: usize,
+    /// Most books.
+    pub max_books: usize,
+    /// Bytes that a book takes at most, beside its orders.
+    pub book_bytes: usize,
+    /// Orders that stand in the books together.
+    pub orders: usize,
+    /// Most orders.
+    pub max_orders: usize,
+    /// Bytes that an order takes at most.
+    pub order_bytes: usize,
+}
+
 
 /// Most orders of a streamer's books together; at 448 bytes each, 448 MiB.
 pub const MAX_ORDERS: usize = 1 << 20;
@@ -171,6 +188,19 @@ impl Store {
 
     fn rings_of(&self, kind: EventKind) -> &Rings {
         self.rings[kind as usize].get_or_init(|| Rings::new(kind.fields().len(), self.history))
+    /// What the order books take.
+    pub fn book_memory(&self) -> BookMemory {
+        let books = self.books();
+        BookMemory {
+            books: books.len(),
+            max_books: MAX_BOOKS,
+            book_bytes: Books::BOOK_BYTES,
+            orders: books.orders(),
+            max_orders: MAX_ORDERS,
+            order_bytes: Books::ORDER_BYTES,
+        }
+    }
+
     }
 
     /// Takes note that the connection was lost: no book is complete until its next snapshot.
