@@ -167,6 +167,24 @@ BAD_CALLS: dict[str, tuple[Callable[[DXLinkStreamer], Any], type[Exception], str
     "NaN refresh": (lambda s: s.subscribe(Quote, "A", float("nan")), ValueError, "refresh"),
     "empty unsubscribe": (lambda s: s.unsubscribe(Quote, []), ValueError, "no symbol"),
     "negative timeout": (lambda s: s.collect(Quote, "A", timeout=-1), ValueError, "timeout"),
+    "negative history": (lambda s: s.subscribe(Quote, "A", history=-1), ValueError, "history must"),
+    "history beyond memory": (
+        lambda s: s.subscribe(Quote, "A", history=1 << 30),
+        ValueError,
+        "history must",
+    ),
+    "rate of nothing": (lambda s: s.listen(Quote, max_rate=0), ValueError, "max_rate"),
+    "negative rate": (lambda s: s.batches(Quote, max_rate=-1), ValueError, "max_rate"),
+    "NaN rate": (lambda s: s.listen(Quote, max_rate=float("nan")), ValueError, "max_rate"),
+    "endless rate": (lambda s: s.batches(Quote, max_rate=float("inf")), ValueError, "max_rate"),
+    "policy nonsense": (lambda s: s.listen(Quote, policy="some"), ValueError, "policy"),
+    "batches of nothing": (lambda s: s.batches(Quote, max_events=0), ValueError, "max_events"),
+    "negative batches": (lambda s: s.batches(Quote, max_events=-5), ValueError, "max_events"),
+    "negative wait": (lambda s: s.batches(Quote, max_wait=-1), ValueError, "max_wait"),
+    "NaN wait": (lambda s: s.batches(Quote, max_wait=float("nan")), ValueError, "max_wait"),
+    "negative buffer": (lambda s: s.batches(Quote, buffer=-1), ValueError, "at least 1"),
+    "depth of nothing": (lambda s: s.book("A", "NTV", depth=0), ValueError, "depth must"),
+    "negative depth": (lambda s: s.book("A", "NTV", depth=-1), ValueError, "depth must"),
     "buffer of nothing": (lambda s: s.listen(Quote, buffer=0), ValueError, "at least 1"),
     "latest of nothing": (lambda s: s.latest(Quote, ""), ValueError, "empty"),
 }
@@ -186,6 +204,24 @@ def test_a_bad_call_is_an_error_in_one_line_and_changes_nothing(
     exchange.publish(Quote("A", bid_price=1))
     streamer.subscribe(Quote, "A")
     assert streamer.get_event(Quote).result(DEADLINE).bid_price == 1
+
+
+def test_a_refused_subscription_leaves_no_wish_for_history(
+    exchange: Exchange, streamer: DXLinkStreamer
+) -> None:
+    refused: list[Callable[[], object]] = [
+        lambda: streamer.subscribe(Quote, "A", -1, history=1),
+        lambda: streamer.subscribe(Quote, "A", source="NTV", history=1),
+        lambda: streamer.subscribe(Quote, "A", from_time=10**12, history=1),
+        lambda: streamer.subscribe(Quote, ["A", ""], history=1),
+    ]
+    for subscribe in refused:
+        with pytest.raises(ValueError, match=r"refresh_interval|source|history|empty"):
+            subscribe()
+    streamer.subscribe(Quote, "A", 0)
+    until(lambda: any('"A"' in message for message in exchange.received()))
+    exchange.publish(Quote("A", bid_price=1), Quote("A", bid_price=2))
+    until(lambda: len(streamer.history(Quote, "A")) == 2)
 
 
 def test_use_before_connecting_and_after_closing_is_said_so(exchange: Exchange) -> None:

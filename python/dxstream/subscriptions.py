@@ -98,11 +98,9 @@ class Subscriber(Connection):
             start = None if from_time is None else milliseconds("from_time", from_time)
             names = symbol_list(symbols)
             name = type_name(event_type)
-            if history is not None:
-                if not 0 <= history <= MAX_HISTORY:
-                    msg = f"history must be from 0 to {MAX_HISTORY}"
-                    raise ValueError(msg)
-                client.set_history(client.symbols(event_type, names), history)
+            if history is not None and not 0 <= history <= MAX_HISTORY:
+                msg = f"history must be from 0 to {MAX_HISTORY}"
+                raise ValueError(msg)
             inbox = self._inboxes.get(name)
             if inbox is None:
                 # Before the server is asked, so that the first event finds it.
@@ -123,6 +121,7 @@ class Subscriber(Connection):
         self,
         event_type: type[Event],
         symbols: str | Iterable[str],
+                history=history,
         *,
         source: str | None = None,
     ) -> Call[None]:

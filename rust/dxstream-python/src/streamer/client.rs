@@ -142,9 +142,11 @@ impl Client {
     }
 
     /// Wants events of `symbols`; asks for history where `from_time` (ms since 1970 UTC) is given.
+    /// The rings of symbols that have had no event keep `history` of them, where it is given.
     ///
     /// Returns the symbols as the server knows them.
-    #[pyo3(name = "subscribe", signature = (event_type, symbols, *, from_time=None, source=None, refresh_interval=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[pyo3(name = "subscribe", signature = (event_type, symbols, *, from_time=None, source=None, refresh_interval=None, history=None))]
     fn py_subscribe(
         &self,
         py: Python<'_>,
@@ -153,6 +155,7 @@ impl Client {
         from_time: Option<i64>,
         source: Option<&str>,
         refresh_interval: Option<f64>,
+        history: Option<usize>,
     ) -> PyResult<Vec<String>> {
         let kind = kind_of(event_type)?;
         if from_time.is_some() && !kind.delivery().time_series {
@@ -165,7 +168,13 @@ impl Client {
             return Err(PyValueError::new_err("refresh_interval must be seconds from 0 to 86400"));
         }
         let entries = entries(py, kind, symbols, source)?;
-        let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
+        let symbols: Vec<String> = entries.iter().map(|entry| entry.symbol.clone()).collect();
+        if let Some(history) = history {
+            // Before the server is asked, so that the first event finds it.
+            for symbol in self.symbol_ids(py, kind, symbols.clone())? {
+                self.stream.store().set_history(kind, symbol, history);
+            }
+        }
         self.stream.subscribe(kind, entries, from_time, refresh_interval);
         Ok(symbols)
     }
@@ -323,14 +332,6 @@ impl Client {
         Ok(batch)
     }
 
-    /// Lets the rings of symbols keep another number of events than the others do.
-    #[pyo3(name = "set_history")]
-    fn py_set_history(&self, symbols: &Symbols, history: usize) {
-        for &symbol in &symbols.ids {
-            self.stream.store().set_history(symbols.kind, symbol, history);
-        }
-    }
-
     /// What the rings have allocated: event type, rings, bytes of a row and bytes in all.
     #[pyo3(name = "ring_memory")]
     fn py_ring_memory(&self) -> Vec<(&'static str, usize, usize, usize)> {
@@ -353,7 +354,7 @@ impl Client {
     /// same of their orders.
     #[pyo3(name = "book_memory")]
     fn py_book_memory(&self) -> (usize, usize, usize, usize, usize, usize) {
-        let of = self.client.store().book_memory();
+        let of = self.stream.store().book_memory();
         (of.books, of.max_books, of.book_bytes, of.orders, of.max_orders, of.order_bytes)
     }
 
