@@ -44,7 +44,7 @@ peers: build $(JS_INSTALLED) ## Run the tests in which other clients use the exc
 
 .PHONY: loom
 loom: ## Run the models of the lock-free parts
-	RUSTFLAGS="--cfg dxstream_loom" cargo test --locked --release --target-dir target/loom --package dxstream --lib store::models
+	RUSTFLAGS="--cfg dxstream_loom" cargo test --locked --release --target-dir target/loom --package dxstream --lib models
 
 .PHONY: test-long
 test-long: ## Run the tests that are too long for every day

@@ -108,9 +108,14 @@ class TestColumns:
         assert table.received_at_wall.tolist() == [1_005, 0]
 
     def test_no_field_is_hidden_by_the_table(self) -> None:
-        own = set(dir(EventTable)) | set(vars(EventTable.from_events(Quote, [])))
+        own = set(dir(EventTable))
         for event_type in EVENT_TYPES:
             assert own.isdisjoint(event_type.fields)
+
+    def test_no_column_can_be_hidden_by_another_array(self, quotes: EventTable[Quote]) -> None:
+        with pytest.raises(AttributeError):
+            quotes.bid_price = np.zeros(3)  # type: ignore[attr-defined]
+        assert quotes.bid_price[0] == 150
 
     def test_symbols_may_differ_from_those_on_the_wire(self) -> None:
         wire = {"event_symbol": np.array(["A{=m}"], object)}

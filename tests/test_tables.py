@@ -3,13 +3,14 @@
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from conftest import DEADLINE, until
 
-from dxstream import DXLinkStreamer, StreamerClosedError
+from dxstream import DXLinkStreamer, EventTable, StreamerClosedError
+from dxstream._dxstream import _event
 from dxstream.dxfeed import Profile, Quote, Trade
 from dxstream.exchange import Blast, Exchange
 
@@ -73,6 +74,67 @@ def test_a_snapshot_reuses_the_arrays_of_out(exchange: Exchange, streamer: DXLin
     assert prices.tolist() == [2]
 
 
+def test_every_row_of_a_long_snapshot_is_the_latest_event(
+    exchange: Exchange, streamer: DXLinkStreamer
+) -> None:
+    symbols = [f"S{n:03}" for n in range(200)]
+    streamer.subscribe(Quote, symbols, 0)
+    for n in range(3):
+        exchange.publish(*(quote(symbol, 10 * at + n) for at, symbol in enumerate(symbols[1:], 1)))
+    until(lambda: arrived(streamer, "S199", 1992))
+    table = streamer.snapshot(Quote)
+    assert not table.valid[0]
+    assert table.received_at[0] == 0
+    assert table[0] == Quote("S000")
+    assert list(table[1:]) == [streamer.latest(Quote, symbol) for symbol in symbols[1:]]
+    assert list(streamer.snapshot(Quote, symbols[::-1])) == list(table)[::-1]
+
+
+def test_out_keeps_nothing_of_what_it_held(exchange: Exchange, streamer: DXLinkStreamer) -> None:
+    streamer.subscribe(Profile, ["A", "NONE"], 0)
+    made_up = _event(Profile, {"event_symbol": "A", "trading_status": "ASLEEP", "description": "d"})
+    exchange.publish(made_up)
+    streamer.get_event(Profile).result(DEADLINE)
+    table = streamer.snapshot(Profile, ["A"])
+    assert table[0] == streamer.latest(Profile, "A")
+    assert table.names("trading_status")[table.trading_status[0]] == "ASLEEP"
+    assert table.event_symbol.tolist() == ["A"]
+    assert streamer.snapshot(Profile, ("NONE",), out=table) is table
+    assert table.symbols == ("NONE",)
+    assert table.event_symbol.tolist() == ["NONE"]
+    assert table.valid.tolist() == [False]
+    assert table[0] == Profile("NONE")
+    assert "ASLEEP" not in table.names("trading_status")
+
+
+def test_a_part_of_a_table_may_be_filled(exchange: Exchange, streamer: DXLinkStreamer) -> None:
+    streamer.subscribe(Quote, "A", 0)
+    exchange.publish(quote("A", 1))
+    until(lambda: arrived(streamer, "A", 1))
+    table = streamer.snapshot(Quote)
+    bids = table[["bid_price"]]
+    exchange.publish(quote("A", 2))
+    until(lambda: arrived(streamer, "A", 2))
+    streamer.snapshot(Quote, out=bids)
+    assert bids.bid_price.tolist() == [2]
+    assert table.ask_price.tolist() == [1.5]
+
+
+def test_a_snapshot_follows_the_subscriptions(streamer: DXLinkStreamer) -> None:
+    streamer.subscribe(Quote, ["A", "B"])
+    assert streamer.snapshot(Quote).symbols == ("A", "B")
+    streamer.subscribe(Quote, "C")
+    assert streamer.snapshot(Quote).symbols == ("A", "B", "C")
+    some = ("A", "C")
+    assert streamer.snapshot(Quote, some).symbols == streamer.snapshot(Quote, some).symbols == some
+    streamer.unsubscribe(Quote, "A")
+    assert streamer.snapshot(Quote).symbols == ("B", "C")
+    with pytest.raises(KeyError, match="A is not subscribed"):
+        streamer.snapshot(Quote, some)
+    streamer.unsubscribe_all(Quote)
+    assert streamer.snapshot(Quote).symbols == ()
+
+
 def test_texts_and_enums_come_as_they_are(exchange: Exchange, streamer: DXLinkStreamer) -> None:
     streamer.subscribe(Profile, "AAPL", 0)
     exchange.publish(Profile("AAPL", description="Äpfel", trading_status="HALTED", beta=1.2))
@@ -102,6 +164,125 @@ def test_history_is_the_last_events_oldest_first(exchange: Exchange) -> None:
         assert (np.diff(times) >= 0).all()
 
 
+def test_history_fills_out_from_its_start(exchange: Exchange, streamer: DXLinkStreamer) -> None:
+    streamer.subscribe(Quote, ["A", "B"], 0)
+    until(lambda: any('"B"' in message for message in exchange.received()))
+    for n in range(3):
+        exchange.publish(quote("A", n))
+    until(lambda: arrived(streamer, "A", 2))
+    fields = ["bid_price", "bid_exchange_code", "bid_time"]
+    table = EventTable.from_events(Quote, [quote("X", 9)] * 5)[fields]
+    prices = table.bid_price
+    assert streamer.history(Quote, "A", 5, out=table) is table
+    assert table.bid_price is prices
+    assert prices[:3].tolist() == [0, 1, 2]
+    assert np.isnan(prices[3:]).all()
+    assert table.bid_exchange_code.tolist() == ["Q", "Q", "Q", None, None]
+    assert table.valid.tolist() == [True, True, True, False, False]
+    assert (table.received_at[:3] > 0).all()
+    assert table.received_at[3:].tolist() == [0, 0]
+    assert table.symbols == ("A",) * 5
+    assert list(table[:3]) == list(streamer.history(Quote, "A", fields=fields))
+    two = table[:2]
+    assert streamer.history(Quote, "A", out=two).bid_price.tolist() == [1, 2]
+    assert not streamer.history(Quote, "B", out=two).valid.any()
+    assert two.symbols == ("B", "B")
+
+
+def read_only(table: EventTable[Quote], name: str) -> None:
+    table[name].flags.writeable = False
+
+
+def replaced_valid(table: EventTable[Quote]) -> None:
+    table.valid = np.zeros(7, np.bool_)
+
+
+def replaced_times(table: EventTable[Quote]) -> None:
+    table.received_at = np.zeros(2, np.float64)
+
+
+def read_only_valid(table: EventTable[Quote]) -> None:
+    table.valid.flags.writeable = False
+
+
+def resized(table: EventTable[Quote]) -> None:
+    table.bid_price.resize(7, refcheck=False)
+
+
+SPOILED: dict[str, tuple[Callable[[EventTable[Quote]], None], type[Exception], str]] = {
+    "read-only doubles": (lambda t: read_only(t, "bid_price"), ValueError, "bid_price must be"),
+    "read-only longs": (lambda t: read_only(t, "bid_time"), ValueError, "bid_time must be"),
+    "read-only texts": (
+        lambda t: read_only(t, "ask_exchange_code"),
+        ValueError,
+        "ask_exchange_code must be",
+    ),
+    "resized": (resized, ValueError, "bid_price must be"),
+    "valid of another length": (replaced_valid, ValueError, "valid must have the shape"),
+    "read-only valid": (read_only_valid, ValueError, "valid must be"),
+    "times of another type": (replaced_times, TypeError, "received_at must be an array of int64"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_spoiled_out_is_refused_and_unchanged(
+    exchange: Exchange, streamer: DXLinkStreamer, how: str
+) -> None:
+    spoil, error, match = SPOILED[how]
+    streamer.subscribe(Quote, ["A", "B"], 0)
+    exchange.publish(quote("A", 1), quote("B", 2))
+    until(lambda: arrived(streamer, "B", 2))
+    table = streamer.snapshot(Quote)
+    kept = table.ask_price
+    exchange.publish(quote("A", 3), quote("B", 4))
+    until(lambda: arrived(streamer, "B", 4))
+    spoil(table)
+    fills: list[Callable[[], object]] = [
+        lambda: streamer.snapshot(Quote, out=table),
+        lambda: streamer.history(Quote, "A", out=table),
+    ]
+    for fill in fills:
+        with pytest.raises(error, match=match) as raised:
+            fill()
+        assert "\n" not in str(raised.value)
+        assert kept.tolist() == [1.5, 2.5]
+        assert table.symbols == ("A", "B")
+
+
+def test_a_table_of_another_shape_type_or_fields_is_no_out(streamer: DXLinkStreamer) -> None:
+    streamer.subscribe(Quote, ["AAPL", "MSFT"])
+    one = EventTable.from_events(Quote, [quote("X", 9)])
+    trades = EventTable.from_events(Trade, [Trade("X", price=9)] * 2)
+    bids = EventTable.from_events(Quote, [quote("X", 9)] * 2)[["bid_price"]]
+    calls: list[tuple[Callable[[], object], type[Exception], str]] = [
+        (lambda: streamer.snapshot(Quote, out=one), ValueError, "1 Quote events; 2 Quote"),
+        (lambda: streamer.snapshot(Quote, out=trades), ValueError, "2 Trade events; 2 Quote"),  # type: ignore[misc]
+        (
+            lambda: streamer.snapshot(Quote, fields=["ask_price"], out=bids),
+            ValueError,
+            "out has the fields bid_price; leave fields away",
+        ),
+        (lambda: streamer.snapshot(Quote, out=[1]), TypeError, "EventTable, not list"),  # type: ignore[arg-type]
+        (lambda: streamer.history(Quote, "AAPL", 3, out=bids), ValueError, "2 Quote events; 3 "),
+        (lambda: streamer.history(Quote, "AAPL", out=trades), ValueError, "2 Trade events"),  # type: ignore[misc]
+        (
+            lambda: streamer.history(Quote, "AAPL", fields=["bid"], out=bids),
+            KeyError,
+            "no field 'bid'",
+        ),
+        (lambda: streamer.history(Quote, "AAPL", out=7), TypeError, "EventTable, not int"),  # type: ignore[arg-type]
+    ]
+    for call, error, match in calls:
+        with pytest.raises(error, match=match) as raised:
+            call()
+        assert "\n" not in str(raised.value)
+    assert one.bid_price.tolist() == [9]
+    assert trades.price.tolist() == [9, 9]
+    assert bids.bid_price.tolist() == [9, 9]
+    assert one.symbols + bids.symbols == ("X", "X", "X")
+    assert len(streamer.snapshot(Quote, fields=["event_symbol", "bid_price"], out=bids)) == 2
+
+
 def test_memory_is_a_formula_with_its_numbers(exchange: Exchange) -> None:
     with DXLinkStreamer(exchange.url, history=9) as streamer:
         assert str(streamer.memory()) == "together 0 bytes now"
@@ -116,7 +297,7 @@ def test_memory_is_a_formula_with_its_numbers(exchange: Exchange) -> None:
         assert memory.allocated == allocated + 2 * 13 * 8
         lines = str(memory).splitlines()
         assert lines[0].startswith(
-            "rings of Quote: 2 symbols x 10 events x 112 bytes = 2,240 bytes"
+            "rings of Quote: 2 symbols x 11 events x 112 bytes = 2,464 bytes"
         )
         assert "Quote: 1,000 events x 104 bytes = 104,000 bytes when full" in lines[1]
 
@@ -181,10 +362,16 @@ def test_bad_questions_are_answered_in_one_line(
         streamer.history(Trade, "AAPL")
     with pytest.raises(KeyError, match="no field 'bid_prise'; there are bid_price"):
         streamer.snapshot(Quote, fields=["bid_prise"])
+    with pytest.raises(KeyError, match="no field 'bid_prise'; there are bid_price"):
+        streamer.history(Quote, "AAPL", fields=["bid_prise"])
+    with pytest.raises(KeyError, match="AAPLE is not subscribed for Quote; there are AAPL"):
+        streamer.history(Quote, "AAPLE")
     with pytest.raises(ValueError, match="n must be"):
         streamer.history(Quote, "AAPL", -1)
-    with pytest.raises(ValueError, match="1 Quote events; 2 Quote"):
-        streamer.snapshot(Quote, out=streamer.snapshot(Quote, ["AAPL"]))
+    with pytest.raises(TypeError, match="event class"):
+        streamer.snapshot(int)  # type: ignore[type-var]
+    with pytest.raises(TypeError, match="event class"):
+        streamer.history("Quote", "AAPL")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="history must be"):
         DXLinkStreamer(exchange.url, history=-1)
     with pytest.raises(ValueError, match="history must be"):

@@ -1,7 +1,9 @@
 """How the fields of events stand in numpy columns, by the kind that each field is declared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -69,10 +71,10 @@ class Field(NamedTuple):
     names: tuple[str, ...]
 
 
-_declared: dict[type, dict[str, Field]] = {}
+_declared: WeakKeyDictionary[type[Event], Mapping[str, Field]] = WeakKeyDictionary()
 
 
-def declared(event_type: type[Event]) -> dict[str, Field]:
+def declared(event_type: type[Event]) -> Mapping[str, Field]:
     """Return the fields of an event type by their names.
 
     Raises
@@ -80,7 +82,17 @@ def declared(event_type: type[Event]) -> dict[str, Field]:
     TypeError
         If it is no class of :mod:`dxstream.dxfeed`.
     """
-    return {name: Field(name, kind, names or ()) for name, kind, names in field_kinds(event_type)}
+    if not isinstance(event_type, type):
+        return _read_declaration(event_type)
+    known = _declared.get(event_type)
+    if known is None:
+        known = _declared[event_type] = _read_declaration(event_type)
+    return known
+
+
+def _read_declaration(event_type: type[Event]) -> Mapping[str, Field]:
+    kinds = field_kinds(event_type)
+    return MappingProxyType({name: Field(name, kind, names or ()) for name, kind, names in kinds})
 
 
 def column_of(field: Field, values: Sequence[Any]) -> tuple[Column, tuple[str, ...]]:

@@ -1,78 +1,62 @@
 """Reading tables out of a connection's store: snapshots and history."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import numpy as np
 
 from dxstream._dxstream import Batch, Client, Symbols
-from dxstream.columns import DTYPES, Column, declared
+from dxstream.columns import DTYPES, declared
 from dxstream.dxfeed import Event
 from dxstream.table import EventTable
 
-__all__ = ["check_fields", "check_subscribed", "snapshot", "table_of"]
+__all__ = ["check_fields", "check_out", "snapshot", "table_of"]
 
 E = TypeVar("E", bound=Event)
+
+_NO_NAMES: Mapping[str, tuple[str, ...]] = {}
 
 
 def snapshot(
     client: Client,
     event_type: type[E],
+    names: tuple[str, ...],
     symbols: Symbols,
-    names: Sequence[str],
     fields: Iterable[str] | None,
     out: EventTable[E] | None,
 ) -> EventTable[E]:
     """Read the last event of each symbol into a table, or into the arrays of `out`."""
     if out is None:
-        columns = _empty(event_type, fields, len(symbols))
-        valid = np.empty(len(symbols), np.bool_)
-        received_at = np.empty(len(symbols), np.int64)
+        out = _empty(event_type, names, fields)
     else:
-        _check_out(event_type, len(symbols), out)
-        columns = out.arrays()
-        valid, received_at = out.valid, out.received_at
-    buffers = _buffers(event_type, columns)
-    extra = client.snapshot(symbols, buffers, valid.view(np.uint8), received_at)
-    _set_objects(columns, buffers)
-    if out is not None:
-        out.refresh(names, _wall_offset(), extra)
-        return out
-    return EventTable(event_type, names, columns, valid, received_at, _wall_offset(), names=extra)
+        check_out(event_type, len(names), fields, out)
+    extra = client.snapshot(symbols, *out.targets())
+    out.refresh(names, _wall_offset(), extra or _NO_NAMES)
+    return out
 
 
 def table_of(
-    event_type: type[E], batch: Batch, fields: Iterable[str] | None = None
+    event_type: type[E],
+    batch: Batch,
+    fields: Iterable[str] | None = None,
+    *,
+    symbol: str = "",
+    out: EventTable[E] | None = None,
 ) -> EventTable[E]:
-    """Make a table of the events of a batch."""
-    rows = len(batch)
-    columns = _empty(event_type, fields, rows)
-    valid, received_at = np.empty(rows, np.bool_), np.empty(rows, np.int64)
-    buffers = _buffers(event_type, columns)
-    extra = batch.fill(buffers, valid.view(np.uint8), received_at)
-    _set_objects(columns, buffers)
-    symbols = batch.symbols()
-    return EventTable(event_type, symbols, columns, valid, received_at, _wall_offset(), names=extra)
+    """Make a table of the events of a batch, or fill `out` with them and with rows of none.
 
-
-def check_subscribed(
-    event_type: str, symbols: Iterable[str], subscribed: Mapping[str, Any]
-) -> None:
-    """Refuse symbols that are not subscribed.
-
-    Raises
-    ------
-    KeyError
-        For the first that is not, with those that look like it.
+    The rows without an event get the `symbol`.
     """
-    for symbol in symbols:
-        if symbol not in subscribed:
-            near = get_close_matches(symbol, subscribed, cutoff=0.5)
-            hint = f"; there are {', '.join(near)}" if near else ""
-            msg = f"{symbol} is not subscribed for {event_type}{hint}"
-            raise KeyError(msg)
+    names = batch.symbols()
+    if out is None:
+        out = _empty(event_type, names, fields)
+    else:
+        names += (symbol,) * (len(out) - len(names))
+    extra = batch.fill(*out.targets())
+    out.refresh(names, _wall_offset(), extra or _NO_NAMES)
+    return out
 
 
 def check_fields(event_type: type[Event], fields: Iterable[str] | None) -> list[str]:
@@ -94,34 +78,53 @@ def check_fields(event_type: type[Event], fields: Iterable[str] | None) -> list[
     return wanted
 
 
-def _empty(event_type: type[Event], fields: Iterable[str] | None, rows: int) -> dict[str, Column]:
-    kinds = declared(event_type)
-    wanted = (name for name in check_fields(event_type, fields) if name != "event_symbol")
-    return {name: np.empty(rows, DTYPES[kinds[name].kind]) for name in wanted}
+def check_out(
+    event_type: type[Event], rows: int | None, fields: Iterable[str] | None, out: EventTable[Any]
+) -> None:
+    """Refuse a table that is of other events, rows or fields than those that are asked for.
 
+    Any number of rows will do where it is ``None``, and any fields.
 
-def _buffers(event_type: type[Event], columns: Mapping[str, Column]) -> dict[str, Any]:
-    kinds = declared(event_type)
-    objects = np.dtype(object)
-    return {
-        name: [] if DTYPES[kinds[name].kind] == objects else column
-        for name, column in columns.items()
-    }
-
-
-def _set_objects(columns: Mapping[str, Column], buffers: Mapping[str, Any]) -> None:
-    for name, values in buffers.items():
-        if isinstance(values, list):
-            columns[name][:] = values
-
-
-def _check_out(event_type: type[Event], rows: int, out: EventTable[Any]) -> None:
+    Raises
+    ------
+    TypeError
+        If it is no table.
+    ValueError
+        If it is another table.
+    KeyError
+        If there is no such field.
+    """
+    if not isinstance(out, EventTable):
+        msg = f"out must be an EventTable, not {type(out).__name__}"
+        raise TypeError(msg)
+    rows = len(out) if rows is None else rows
     if out.event_type is not event_type or len(out) != rows:
+        asked = getattr(event_type, "__name__", event_type)
         msg = (
             f"out is a table of {len(out)} {out.event_type.__name__} events; "
-            f"{rows} {event_type.__name__} events are asked for"
+            f"{rows} {asked} events are asked for"
         )
         raise ValueError(msg)
+    if fields is not None:
+        wanted = {"event_symbol", *check_fields(event_type, fields)}
+        if wanted != {"event_symbol", *out.fields}:
+            msg = f"out has the fields {', '.join(out.fields)}; leave fields away, or name the same"
+            raise ValueError(msg)
+
+
+def _empty(
+    event_type: type[E], names: tuple[str, ...], fields: Iterable[str] | None
+) -> EventTable[E]:
+    kinds = declared(event_type)
+    rows = len(names)
+    wanted = (name for name in check_fields(event_type, fields) if name != "event_symbol")
+    return EventTable(
+        event_type,
+        names,
+        {name: np.empty(rows, DTYPES[kinds[name].kind]) for name in wanted},
+        np.empty(rows, np.bool_),
+        np.empty(rows, np.int64),
+    )
 
 
 def _wall_offset() -> int:

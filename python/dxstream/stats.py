@@ -121,9 +121,12 @@ class MemoryUse:
 
     def __str__(self) -> str:
         """Write one line for each term, and the sum."""
+        # A ring has room for one event more than it keeps, and the latest stands once more beside
+        # those of the other symbols.
+        events = self.history + 2
         lines = [
-            f"rings of {name}: {count:,} symbols x {self.history + 1:,} events x {width} bytes "
-            f"= {count * (self.history + 1) * width:,} bytes when full, {allocated:,} now"
+            f"rings of {name}: {count:,} symbols x {events:,} events x {width} bytes "
+            f"= {count * events * width:,} bytes when full, {allocated:,} now"
             for name, count, width, allocated in self.rings
         ]
         lines += [

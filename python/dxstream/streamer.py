@@ -13,7 +13,7 @@ from dxstream.endpoint import SessionLike
 from dxstream.healing import EventsAndGaps, Gap, ReconnectPolicy
 from dxstream.listener import Listener, take
 from dxstream.stats import MemoryUse, StreamerStats
-from dxstream.subscriptions import MAX_HISTORY, Inbox, Subscriber, type_name
+from dxstream.subscriptions import MAX_HISTORY, Inbox, Subscriber, check_subscribed, type_name
 from dxstream.waiting import Call, Procedure, Wait
 
 if TYPE_CHECKING:
@@ -323,7 +323,8 @@ class DXLinkStreamer(Subscriber):
         fields
             The fields to read; all where it is ``None``.
         out
-            A table of as many rows, whose arrays are filled and which is returned.
+            A table of the event type with as many rows, whose arrays are filled and which is
+            returned; its fields are read. It costs less than a table that is made.
 
         Returns
         -------
@@ -335,25 +336,15 @@ class DXLinkStreamer(Subscriber):
         KeyError
             If a symbol is not subscribed, or there is no such field.
         ValueError, TypeError
-            If an argument cannot be used, or `out` has another shape.
+            If an argument cannot be used; `out` is unchanged then.
         StreamerClosedError
             If the streamer was never connected.
         """
         from dxstream import reading
 
         client = self._client or self._connected()
-        with self._lock:
-            name = type_name(event_type)
-            subscribed = self._subscribed.get(name, {})
-            names = tuple(subscribed) if symbols is None else tuple(symbol_list(symbols))
-            asked = self._symbols.get(name)
-            if asked is None or asked[0] != names:
-                wire = client.wire_symbols(event_type, names)
-                if symbols is not None:
-                    reading.check_subscribed(name, wire, subscribed)
-                asked = self._symbols[name] = names, wire, client.symbols(event_type, wire)
-        _, wire, resolved = asked
-        return reading.snapshot(client, event_type, resolved, wire, fields, out)
+        _, wire, resolved = self._rows(client, event_type, symbols)
+        return reading.snapshot(client, event_type, wire, resolved, fields, out)
 
     def history(
         self,
@@ -362,6 +353,7 @@ class DXLinkStreamer(Subscriber):
         n: int | None = None,
         *,
         fields: Iterable[str] | None = None,
+        out: "EventTable[E] | None" = None,
     ) -> "EventTable[E]":
         """Get the last events of a symbol as columns, oldest first.
 
@@ -375,16 +367,20 @@ class DXLinkStreamer(Subscriber):
         symbol
             A symbol that is subscribed.
         n
-            Most events; all that are kept where it is ``None``.
+            Most events; where it is ``None``, all that are kept, or as many as `out` has rows.
         fields
             The fields to read; all where it is ``None``.
+        out
+            A table of the event type with exactly `n` rows, whose arrays are filled and which is
+            returned; its fields are read. The events stand at its start, and the rows for which
+            there is none are not ``valid``.
 
         Raises
         ------
         KeyError
             If the symbol is not subscribed, or there is no such field.
         ValueError, TypeError
-            If an argument cannot be used.
+            If an argument cannot be used; `out` is unchanged then.
         StreamerClosedError
             If the streamer was never connected.
         """
@@ -395,11 +391,16 @@ class DXLinkStreamer(Subscriber):
             raise ValueError(msg)
         client = self._client or self._connected()
         with self._lock:
-            subscribed = self._subscribed.get(type_name(event_type), {})
-            wire = client.wire_symbols(event_type, [symbol])
-            reading.check_subscribed(type_name(event_type), wire, subscribed)
-        most = MAX_HISTORY if n is None else n
-        return reading.table_of(event_type, client.history(event_type, symbol, most), fields)
+            [wire] = client.wire_symbols(event_type, [symbol])
+            name = type_name(event_type)
+            check_subscribed(name, [wire], self._subscribed.get(name, {}))
+        if out is not None:
+            reading.check_out(event_type, n, fields, out)
+            n = len(out)
+        else:
+            fields = reading.check_fields(event_type, fields)
+        events = client.history(event_type, wire, MAX_HISTORY if n is None else n)
+        return reading.table_of(event_type, events, fields, symbol=wire, out=out)
 
     def book(
         self,
@@ -537,8 +538,8 @@ class DXLinkStreamer(Subscriber):
             history=self._settings.history,
             rings=() if client is None else tuple(client.ring_memory()),
             buffers=() if client is None else tuple(client.queue_memory()),
-        )
             books=(0,) * 6 if client is None else client.book_memory(),
+        )
 
     def stats(self) -> StreamerStats:
         """Count what the connection has received and what of it could not be used."""

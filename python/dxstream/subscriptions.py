@@ -1,11 +1,12 @@
 """What a streamer asks a server for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from difflib import get_close_matches
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from dxstream import _dxstream
-from dxstream._dxstream import Queue, Symbols
+from dxstream._dxstream import Client, Queue, Symbols
 from dxstream.arguments import milliseconds, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Connection, Settings
@@ -13,7 +14,7 @@ from dxstream.dxfeed import Candle, Event
 from dxstream.endpoint import SessionLike
 from dxstream.waiting import Call, done
 
-__all__ = ["MAX_HISTORY", "Inbox", "Subscriber", "type_name"]
+__all__ = ["MAX_HISTORY", "Inbox", "Subscriber", "check_subscribed", "type_name"]
 
 E = TypeVar("E", bound=Event)
 
@@ -35,6 +36,14 @@ class Inbox(Generic[E]):
         self.taken_over = queue is None
 
 
+class TableRows(NamedTuple):
+    """The symbols of a table's rows: as they were asked for, on the wire, and in the store."""
+
+    asked: tuple[str, ...]
+    wire: tuple[str, ...]
+    resolved: Symbols
+
+
 class Subscriber(Connection):
     """A connection and what is subscribed on it."""
 
@@ -45,7 +54,8 @@ class Subscriber(Connection):
         super().__init__(session, settings, callbacks)
         self._inboxes: dict[str, Inbox[Any]] = {}
         self._subscribed: dict[str, dict[str, None]] = {}
-        self._symbols: dict[str, tuple[tuple[str, ...], list[str], Symbols]] = {}
+        self._all_rows: dict[str, TableRows] = {}
+        self._some_rows: dict[str, TableRows] = {}
 
     def __repr__(self) -> str:
         """Show the state and what is subscribed; never a token."""
@@ -111,17 +121,17 @@ class Subscriber(Connection):
                 from_time=start,
                 source=source,
                 refresh_interval=refresh_interval,
+                history=history,
             )
             self._inboxes[name] = inbox
             self._subscribed.setdefault(name, {}).update(dict.fromkeys(told))
-            self._symbols.pop(name, None)
+            self._forget_rows(name)
         return done(None)
 
     def unsubscribe(
         self,
         event_type: type[Event],
         symbols: str | Iterable[str],
-                history=history,
         *,
         source: str | None = None,
     ) -> Call[None]:
@@ -140,7 +150,7 @@ class Subscriber(Connection):
             name = type_name(event_type)
             for symbol in told:
                 self._subscribed.get(name, {}).pop(symbol, None)
-            self._symbols.pop(name, None)
+            self._forget_rows(name)
         return done(None)
 
     def unsubscribe_all(self, event_type: type[Event]) -> Call[None]:
@@ -156,7 +166,7 @@ class Subscriber(Connection):
         with self._lock:
             self._connected().unsubscribe_all(event_type)
             self._subscribed.pop(type_name(event_type), None)
-            self._symbols.pop(type_name(event_type), None)
+            self._forget_rows(type_name(event_type))
         return done(None)
 
     def subscribe_candle(
@@ -219,6 +229,51 @@ class Subscriber(Connection):
                 known = self._subscribed.get(type_name(Candle), {})
                 candles = [candle for candle in known if _dxstream.candle_base(candle) == ticker]
             return self.unsubscribe(Candle, candles) if candles else done(None)
+
+    def _rows(
+        self, client: Client, event_type: type[Event], symbols: str | Iterable[str] | None
+    ) -> TableRows:
+        """Find the symbols of a table's rows; all that are subscribed where it is ``None``."""
+        with self._lock:
+            name = type_name(event_type)
+            known = (self._all_rows if symbols is None else self._some_rows).get(name)
+            if known is not None and (symbols is None or known.asked is symbols):
+                return known
+            subscribed = self._subscribed.get(name, {})
+            if symbols is None:
+                wire = tuple(subscribed)
+                resolved = client.symbols(event_type, wire)
+                return self._all_rows.setdefault(name, TableRows(wire, wire, resolved))
+            listed = symbol_list(symbols)
+            asked = symbols if type(symbols) is tuple else tuple(listed)
+            if known is None or known.asked != asked:
+                wire = tuple(client.wire_symbols(event_type, asked))
+                check_subscribed(name, wire, subscribed)
+                known = TableRows(asked, wire, client.symbols(event_type, wire))
+                self._some_rows[name] = known
+            return known
+
+    def _forget_rows(self, name: str) -> None:
+        self._all_rows.pop(name, None)
+        self._some_rows.pop(name, None)
+
+
+def check_subscribed(
+    event_type: str, symbols: Iterable[str], subscribed: Mapping[str, Any]
+) -> None:
+    """Refuse symbols that are not subscribed.
+
+    Raises
+    ------
+    KeyError
+        For the first that is not, with those that look like it.
+    """
+    for symbol in symbols:
+        if symbol not in subscribed:
+            near = get_close_matches(symbol, subscribed, cutoff=0.5)
+            hint = f"; there are {', '.join(near)}" if near else ""
+            msg = f"{symbol} is not subscribed for {event_type}{hint}"
+            raise KeyError(msg)
 
 
 def type_name(event_type: type[Event]) -> str:

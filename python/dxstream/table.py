@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dxstream import _dxstream, frames
+from dxstream._dxstream import Fields
 from dxstream.columns import DTYPES, UNKNOWN, Column, column_of, declared, values_of
 from dxstream.dxfeed import Event
 
@@ -22,6 +23,8 @@ __all__ = ["EventTable"]
 
 E = TypeVar("E", bound=Event)
 
+_BOOL = np.dtype(np.bool_)
+_INT64 = np.dtype(np.int64)
 _NO_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
@@ -104,6 +107,20 @@ class EventTable(Generic[E]):
     Quote(event_symbol='AAPL', bid_price=150.0, ask_price=150.5)
     """
 
+    # Without a __dict__, nothing that is set on a table can hide one of its columns.
+    __slots__ = (
+        "__weakref__",
+        "_columns",
+        "_names",
+        "_targets",
+        "event_type",
+        "fields",
+        "received_at",
+        "symbols",
+        "valid",
+        "wall_offset",
+    )
+
     def __init__(
         self,
         event_type: type[E],
@@ -122,17 +139,16 @@ class EventTable(Generic[E]):
         self.valid = np.ones(rows, np.bool_) if valid is None else valid
         self.received_at = np.zeros(rows, np.int64) if received_at is None else received_at
         self.wall_offset = wall_offset
-        self._names = {
-            name: names.get(name, field.names) for name, field in kinds.items() if field.names
-        }
+        self._names = names
+        self._targets: tuple[Fields, tuple[Column, ...]] | None = None
         self._columns: dict[str, Column] = {}
         if stray := [name for name in columns if name not in kinds]:
             raise ValueError(_no_field(stray[0], event_type.__name__, kinds))
         for name, column in columns.items():
             self._columns[name] = _checked(name, column, DTYPES[kinds[name].kind], rows)
         self.fields = tuple(name for name in kinds if name in columns or name == "event_symbol")
-        self.valid = _checked("valid", self.valid, np.dtype(np.bool_), rows)
-        self.received_at = _checked("received_at", self.received_at, np.dtype(np.int64), rows)
+        self.valid = _checked("valid", self.valid, _BOOL, rows)
+        self.received_at = _checked("received_at", self.received_at, _INT64, rows)
 
     @classmethod
     def from_events(cls, event_type: type[E], events: Iterable[E]) -> Self:
@@ -176,13 +192,27 @@ class EventTable(Generic[E]):
         """Take note that the arrays were filled anew, with as many rows as before."""
         self.symbols = tuple(symbols)
         self.wall_offset = wall_offset
-        kinds = declared(self.event_type)
-        self._names = {name: names.get(name, kinds[name].names) for name in self._names}
+        self._names = names
         self._columns.pop("event_symbol", None)
 
-    def arrays(self) -> dict[str, Column]:
-        """Return the arrays of the fields, without that of the symbols."""
-        return {name: self[name] for name in self.fields if name != "event_symbol"}
+    def targets(self) -> tuple[Fields, tuple[Column, ...], Column, Column]:
+        """Return what the native part fills: fields and their arrays, `valid` and `received_at`.
+
+        The symbols are not among them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `valid` or `received_at` was replaced by what is no such array.
+        """
+        if self._targets is None:
+            names = [name for name in self.fields if name != "event_symbol"]
+            arrays = tuple(self._columns[name] for name in names)
+            self._targets = Fields(self.event_type, names), arrays
+        rows = len(self.symbols)
+        valid = _checked("valid", self.valid, _BOOL, rows)
+        received_at = _checked("received_at", self.received_at, _INT64, rows)
+        return *self._targets, valid.view(np.uint8), received_at
 
     @property
     def received_at_wall(self) -> npt.NDArray[np.int64]:
@@ -202,10 +232,11 @@ class EventTable(Generic[E]):
             If the field is no enum.
         """
         self[field]
-        if field not in self._names:
+        names = self._names.get(field) or declared(self.event_type)[field].names
+        if not names:
             msg = f"{field} is no enum; {self._enums()}"
             raise ValueError(msg)
-        return self._names[field]
+        return names
 
     def _enums(self) -> str:
         kinds = declared(self.event_type)
@@ -240,8 +271,8 @@ class EventTable(Generic[E]):
         kinds = declared(self.event_type)
         fields = dict.fromkeys(("event_symbol", *self.fields))
         columns = [
-            values_of(kinds[name], self._column(name)[rows], self._names.get(name, ()))
-            for name in fields
+            values_of(field, self._column(name)[rows], self._names.get(name) or field.names)
+            for name, field in ((name, kinds[name]) for name in fields)
         ]
         for row in zip(*columns, strict=True):
             values = dict(zip(fields, row, strict=True))
@@ -329,17 +360,28 @@ class EventTable(Generic[E]):
         return some
 
     def __getattr__(self, name: str) -> Column:
-        fields: tuple[str, ...] = self.__dict__.get("fields", ())
+        # While a table is being copied, it has no fields yet.
+        fields = () if name in self.__slots__ else self.fields
         if name in fields:
             return self._column(name)
-        raise AttributeError(_no_field(name, self._title(), fields), name=name, obj=self)
+        title = self._title() if fields else "the table"
+        raise AttributeError(_no_field(name, title, fields), name=name, obj=self)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.fields]
 
     def _title(self) -> str:
-        event_type = self.__dict__.get("event_type")
-        return "the table" if event_type is None else f"the {event_type.__name__} table"
+        return f"the {self.event_type.__name__} table"
+
+    def __getstate__(self) -> dict[str, Any]:
+        left_out = ("__weakref__", "_targets")
+        state = {name: getattr(self, name) for name in self.__slots__ if name not in left_out}
+        return {**state, "_columns": dict(self._columns), "_names": dict(self._names)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._targets = None
 
     def __arrow_c_schema__(self) -> object:
         """Return the table's Arrow schema, as the PyCapsule interface wants it."""

@@ -26,7 +26,7 @@ mod _dxstream {
     #[pymodule_export]
     use crate::exchange::{Exchange, market_symbols};
     #[pymodule_export]
-    use crate::streamer::{Batch, Client, Queue, Symbols, Wake, shut_down};
+    use crate::streamer::{Batch, Client, Fields, Queue, Symbols, Wake, shut_down};
     #[pymodule_export]
     use crate::symbology::{candle_base, candle_symbol};
 

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use dxstream::event::{EventKind, SYMBOL_WORD};
 use dxstream::symbol::SymbolId;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyTuple};
 
-use super::columns::Columns;
+use super::columns::{Columns, Fields};
 use crate::strings::Strings;
+
+/// Rows of which one field after another is copied, so that they stay in the processor's cache.
+const BLOCK_ROWS: usize = 128;
 
 /// Events of one type, in order, with their times of arrival.
 #[pyclass(frozen, module = "dxstream._dxstream")]
@@ -28,13 +32,6 @@ impl Batch {
         self.words.extend_from_slice(row);
         self.times.push(received_at);
     }
-
-    fn rows(&self) -> impl Iterator<Item = (SymbolId, &[u64], u64)> {
-        let words = self.words.chunks_exact(self.kind.fields().len());
-        words
-            .zip(&self.times)
-            .map(|(row, &received_at)| (SymbolId(row[SYMBOL_WORD] as u32), row, received_at))
-    }
 }
 
 #[pymethods]
@@ -45,30 +42,45 @@ impl Batch {
 
     /// The symbol of each event.
     #[pyo3(name = "symbols")]
-    fn py_symbols<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let symbols = PyList::empty(py);
-        for (symbol, ..) in self.rows() {
-            symbols.append(self.strings.symbol(py, symbol)?)?;
-        }
-        Ok(symbols)
+    fn py_symbols<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let rows = self.words.chunks_exact(self.kind.fields().len());
+        let symbols = rows.map(|row| self.strings.symbol(py, SymbolId(row[SYMBOL_WORD] as u32)));
+        PyTuple::new(py, symbols.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// Fills a row of `columns` for each event, and says the names of enum codes that are not
-    /// declared.
+    /// Fills the arrays of `fields` with the events, from the first row on; rows beyond the events
+    /// are of none. Says the names of enum codes that are not declared.
     #[pyo3(name = "fill")]
     fn py_fill<'py>(
         &self,
         py: Python<'py>,
-        columns: &Bound<'py, PyDict>,
+        fields: &Fields,
+        arrays: &Bound<'py, PyTuple>,
         valid: &Bound<'py, PyAny>,
         received_at: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let rows = self.times.len();
-        let mut columns =
-            Columns::new(self.kind, rows, columns, valid, received_at, &self.strings)?;
-        for (symbol, row, received_at) in self.rows() {
-            columns.push(py, symbol, Some((row, received_at)))?;
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if fields.kind != self.kind {
+            return Err(PyValueError::new_err("the fields are of another event type"));
         }
-        columns.write(py)
+        let rows = received_at.len()?.max(self.times.len());
+        let columns = Columns::new(fields, rows, arrays, valid, received_at)?;
+        let width = self.kind.fields().len();
+        let mut cells = columns.cells(py)?;
+        let blocks = self.words.chunks(BLOCK_ROWS * width).zip(self.times.chunks(BLOCK_ROWS));
+        for (block, (words, times)) in blocks.enumerate() {
+            let first = block * BLOCK_ROWS;
+            cells.fill_head(first, times, times.iter().map(|_| true));
+            for (at, &word) in fields.words.iter().enumerate() {
+                cells.fill(at, first, words[word..].iter().step_by(width).copied());
+            }
+        }
+        let missing = rows - self.times.len();
+        cells.fill_head(self.times.len(), &vec![0; missing], (0..missing).map(|_| false));
+        for (at, &word) in fields.words.iter().enumerate() {
+            let unknown = self.kind.fields()[word].kind.unknown();
+            cells.fill(at, self.times.len(), std::iter::repeat_n(unknown, missing));
+        }
+        let filled = cells.filled();
+        columns.finish(py, filled, &self.strings)
     }
 }

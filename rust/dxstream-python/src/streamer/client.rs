@@ -13,10 +13,10 @@ use dxstream::symbol::{CandleSymbol, SymbolId, TextId, check};
 use dxstream::{Error, Loss, Secret};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 use super::batch::Batch;
-use super::columns::Columns;
+use super::columns::{Columns, Fields};
 use super::healing::{GapRecord, StateRecord, gap_record, state_record, type_gap_record};
 use super::queue::{Queue, Told};
 use super::settings::Settings;
@@ -290,28 +290,31 @@ impl Client {
         Ok(Symbols { kind, ids })
     }
 
-    /// Fills a row of `columns` for each symbol with its last event, and says the names of enum codes
-    /// that are not declared.
+    /// Fills a row of the arrays of `fields` for each symbol with its last event, and says the names
+    /// of enum codes that are not declared.
     #[pyo3(name = "snapshot")]
     fn py_snapshot<'py>(
         &self,
         py: Python<'py>,
         symbols: &Symbols,
-        columns: &Bound<'py, PyDict>,
+        fields: &Fields,
+        arrays: &Bound<'py, PyTuple>,
         valid: &Bound<'py, PyAny>,
         received_at: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let Symbols { kind, ids } = symbols;
-        let mut columns =
-            Columns::new(*kind, ids.len(), columns, valid, received_at, &self.strings)?;
-        let width = kind.fields().len();
-        let mut words = [0; MAX_WORDS];
-        for &symbol in ids {
-            let received_at = self.stream.store().latest(*kind, symbol, &mut words);
-            let event = received_at.map(|received_at| (&words[..width], received_at));
-            columns.push(py, symbol, event)?;
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if fields.kind != symbols.kind {
+            return Err(PyValueError::new_err("the fields are of another event type"));
         }
-        columns.write(py)
+        let columns = Columns::new(fields, symbols.ids.len(), arrays, valid, received_at)?;
+        let mut cells = columns.cells(py)?;
+        self.stream.store().read_latest(symbols.kind, &symbols.ids, &fields.words, |block| {
+            cells.fill_head(block.first(), block.times(), block.valid().iter().copied());
+            for at in 0..fields.words.len() {
+                cells.fill(at, block.first(), block.column(at).iter().copied());
+            }
+        });
+        let filled = cells.filled();
+        columns.finish(py, filled, &self.strings)
     }
 
     /// A copy of the last events of a symbol, at most `most` of them.
@@ -346,10 +349,6 @@ impl Client {
         queues.iter().map(|of| (of.kind.name(), of.capacity, of.row_bytes, of.pending)).collect()
     }
 
-    /// The price levels of an order book, best first: bids and asks, each as prices, sizes and counts;
-    /// then the book's epoch and whether it is complete. `None` where no order came.
-    #[pyo3(name = "book")]
-    fn py_book(
     /// The order books: how many there are, how many there may be, and bytes of one at most; then the
     /// same of their orders.
     #[pyo3(name = "book_memory")]
@@ -358,6 +357,10 @@ impl Client {
         (of.books, of.max_books, of.book_bytes, of.orders, of.max_orders, of.order_bytes)
     }
 
+    /// The price levels of an order book, best first: bids and asks, each as prices, sizes and counts;
+    /// then the book's epoch and whether it is complete. `None` where no order came.
+    #[pyo3(name = "book")]
+    fn py_book(
         &self,
         py: Python<'_>,
         event_type: &Bound<'_, PyAny>,

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 
 pub(crate) use batch::Batch;
 pub(crate) use client::{Client, Symbols};
+pub(crate) use columns::Fields;
 pub(crate) use queue::Queue;
 pub(crate) use wake::Wake;
 

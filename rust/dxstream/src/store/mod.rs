@@ -6,6 +6,7 @@
 
 mod conflation;
 mod gaps;
+mod latest;
 mod queue;
 mod resume;
 mod ring;
@@ -15,6 +16,7 @@ mod wake;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
+pub use latest::LatestBlock;
 pub use queue::{Arm, Consumer, QueueSettings, QueueStats};
 pub use wake::Wake;
 
@@ -40,8 +42,6 @@ pub struct QueueMemory {
     pub pending: usize,
 }
 
-/// Most order books of a streamer.
-pub const MAX_BOOKS: usize = 1 << 14;
 /// What the order books take, and at most can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookMemory {
@@ -59,6 +59,8 @@ pub struct BookMemory {
     pub order_bytes: usize,
 }
 
+/// Most order books of a streamer.
+pub const MAX_BOOKS: usize = 1 << 14;
 
 /// Most orders of a streamer's books together; at 448 bytes each, 448 MiB.
 pub const MAX_ORDERS: usize = 1 << 20;
@@ -126,7 +128,23 @@ impl Store {
     /// If `row` is shorter than the event type's width.
     pub fn latest(&self, kind: EventKind, symbol: SymbolId, row: &mut [u64]) -> Option<u64> {
         let width = kind.fields().len();
-        self.rings[kind as usize].get()?.get(symbol)?.latest(&mut row[..width])
+        self.rings[kind as usize].get()?.latest(symbol, &mut row[..width])
+    }
+
+    /// Reads the fields whose places are `words` of the latest events of `symbols`, and hands them
+    /// to `take` in blocks, in order. Each row is one event. Takes no lock.
+    ///
+    /// # Panics
+    /// If there are more than [`MAX_WORDS`](crate::event::MAX_WORDS) places, or one is beyond the
+    /// event type's width.
+    pub fn read_latest(
+        &self,
+        kind: EventKind,
+        symbols: &[SymbolId],
+        words: &[usize],
+        take: impl FnMut(&LatestBlock),
+    ) {
+        latest::read(self.rings[kind as usize].get(), kind, symbols, words, take);
     }
 
     /// Hands the last events of a symbol, at most `most`, to `take` with their times of arrival,
@@ -170,6 +188,19 @@ impl Store {
         .collect()
     }
 
+    /// What the order books take.
+    pub fn book_memory(&self) -> BookMemory {
+        let books = self.books();
+        BookMemory {
+            books: books.len(),
+            max_books: MAX_BOOKS,
+            book_bytes: Books::BOOK_BYTES,
+            orders: books.orders(),
+            max_orders: MAX_ORDERS,
+            order_bytes: Books::ORDER_BYTES,
+        }
+    }
+
     /// Reads the book of a symbol and source, where there was an order of it. The writer waits for
     /// `read`.
     pub fn read_book<T>(
@@ -188,19 +219,6 @@ impl Store {
 
     fn rings_of(&self, kind: EventKind) -> &Rings {
         self.rings[kind as usize].get_or_init(|| Rings::new(kind.fields().len(), self.history))
-    /// What the order books take.
-    pub fn book_memory(&self) -> BookMemory {
-        let books = self.books();
-        BookMemory {
-            books: books.len(),
-            max_books: MAX_BOOKS,
-            book_bytes: Books::BOOK_BYTES,
-            orders: books.orders(),
-            max_orders: MAX_ORDERS,
-            order_bytes: Books::ORDER_BYTES,
-        }
-    }
-
     }
 
     /// Takes note that the connection was lost: no book is complete until its next snapshot.

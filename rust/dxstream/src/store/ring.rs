@@ -10,13 +10,87 @@
 
 use std::sync::OnceLock;
 
-use crate::sync::{AtomicU64, Ordering, fence, yield_now};
+#[cfg(dxstream_loom)]
+use crate::sync::yield_now;
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Slots per segment; segments are allocated as the ring fills and never move.
 const SEGMENT_SLOTS: usize = 8;
 
 /// Words of a slot before the row's.
 const HEADER_WORDS: usize = 2;
+
+/// An entry as it was looked up, to be read word by word.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    slot: &'a [AtomicU64],
+    version: u64,
+}
+
+impl<'a> Entry<'a> {
+    /// The entry of a slot, or the one that is being written there; nothing where none ever was.
+    #[inline]
+    pub(super) fn of(slot: &'a [AtomicU64]) -> Option<Self> {
+        let version = slot[0].load(Ordering::Acquire);
+        (version != 0).then_some(Self { slot, version })
+    }
+
+    /// Whether the entry was there, and not being written, when it was looked up.
+    #[inline]
+    pub(super) fn is_written(&self) -> bool {
+        self.version.is_multiple_of(2)
+    }
+
+    /// The number of the entry.
+    pub(super) fn number(&self) -> u64 {
+        (self.version - 1) / 2
+    }
+
+    /// A word of the row, which counts once [`is_whole`](Self::is_whole) was asked.
+    #[inline]
+    pub(super) fn word(&self, at: usize) -> u64 {
+        self.slot[HEADER_WORDS + at].load(Ordering::Relaxed)
+    }
+
+    /// The time of arrival, which counts once [`is_whole`](Self::is_whole) was asked.
+    #[inline]
+    pub(super) fn received_at(&self) -> u64 {
+        self.slot[1].load(Ordering::Relaxed)
+    }
+
+    /// Whether all that was read of the entry is of this entry.
+    #[inline]
+    pub(super) fn is_whole(&self) -> bool {
+        // Pairs with the Release fence in `write`: a reader that saw a word of a later entry sees
+        // its odd version as well.
+        fence(Ordering::Acquire);
+        self.slot[0].load(Ordering::Relaxed) == self.version
+    }
+
+    /// Copies the row and gives its time of arrival, unless it was overwritten meanwhile.
+    pub(super) fn copy(&self, row: &mut [u64]) -> Option<u64> {
+        let received_at = self.received_at();
+        for (value, word) in row.iter_mut().zip(&self.slot[HEADER_WORDS..]) {
+            *value = word.load(Ordering::Relaxed);
+        }
+        self.is_whole().then_some(received_at)
+    }
+}
+
+/// Writes entry `n` over a slot. Called by one thread only.
+pub(super) fn write(slot: &[AtomicU64], n: u64, row: &[u64], received_at: u64) {
+    // Pairs with the Acquire load in `Entry::of`: a reader that learns which entry is being written
+    // sees what was written before.
+    slot[0].store(2 * n + 1, Ordering::Release);
+    // Pairs with the Acquire fence in `Entry::is_whole`.
+    fence(Ordering::Release);
+    slot[1].store(received_at, Ordering::Relaxed);
+    for (word, &value) in slot[HEADER_WORDS..].iter().zip(row) {
+        word.store(value, Ordering::Relaxed);
+    }
+    // Pairs with the Acquire load in `Entry::of`: a reader that sees this version sees the words.
+    slot[0].store(2 * n + 2, Ordering::Release);
+}
 
 /// A ring of the last events of one symbol and type.
 #[derive(Debug)]
@@ -49,65 +123,54 @@ impl Ring {
 
     /// Bytes of a slot for a row of `width` words.
     pub(super) const fn slot_bytes(width: usize) -> usize {
-        (HEADER_WORDS + width) * size_of::<u64>()
+        Self::slot_words(width) * size_of::<u64>()
     }
 
-    fn slot_words(&self) -> usize {
-        HEADER_WORDS + self.width
+    /// Words of a slot for a row of `width` words.
+    pub(super) const fn slot_words(width: usize) -> usize {
+        HEADER_WORDS + width
+    }
+
+    /// Empty slots for rows of `width` words.
+    pub(super) fn slots(width: usize, count: usize) -> Box<[AtomicU64]> {
+        (0..count * Self::slot_words(width)).map(|_| AtomicU64::new(0)).collect()
     }
 
     /// The slot of entry `n`, if its segment is there.
     fn slot(&self, n: u64) -> Option<&[AtomicU64]> {
         let slot = (n % self.slots as u64) as usize;
         let segment = self.segments[slot / SEGMENT_SLOTS].get()?;
-        let start = slot % SEGMENT_SLOTS * self.slot_words();
-        Some(&segment[start..start + self.slot_words()])
+        let start = slot % SEGMENT_SLOTS * Self::slot_words(self.width);
+        Some(&segment[start..start + Self::slot_words(self.width)])
     }
 
-    /// Adds a row that arrived at `received_at`. Called by one thread only.
-    pub(super) fn push(&self, row: &[u64], received_at: u64) {
+    /// Adds a row that arrived at `received_at` and gives its number. Called by one thread only.
+    pub(super) fn push(&self, row: &[u64], received_at: u64) -> u64 {
         // Relaxed: this thread alone writes the count.
         let n = self.written.load(Ordering::Relaxed);
         let slot = (n % self.slots as u64) as usize;
-        self.segments[slot / SEGMENT_SLOTS].get_or_init(|| {
-            (0..SEGMENT_SLOTS * self.slot_words()).map(|_| AtomicU64::new(0)).collect()
-        });
-        let slot = self.slot(n).expect("the segment was just made");
-        slot[0].store(2 * n + 1, Ordering::Relaxed);
-        // Pairs with the Acquire fence in `read_slot`: a reader that saw a word written below sees
-        // the odd version as well.
-        fence(Ordering::Release);
-        slot[1].store(received_at, Ordering::Relaxed);
-        for (word, &value) in slot[HEADER_WORDS..].iter().zip(row) {
-            word.store(value, Ordering::Relaxed);
-        }
-        // Pairs with the Acquire load in `read_slot`: a reader that sees this version sees the words.
-        slot[0].store(2 * n + 2, Ordering::Release);
-        // Pairs with the Acquire loads of the readers: who sees the count sees the slot.
+        self.segments[slot / SEGMENT_SLOTS].get_or_init(|| Self::slots(self.width, SEGMENT_SLOTS));
+        write(self.slot(n).expect("the segment was just made"), n, row, received_at);
+        // Pairs with the Acquire loads of the readers: who sees the count sees the entry.
         self.written.store(n + 1, Ordering::Release);
+        n
     }
 
-    /// Copies entry `n` and gives its time of arrival, unless it was overwritten.
-    fn read_slot(&self, n: u64, row: &mut [u64]) -> Option<u64> {
-        let slot = self.slot(n)?;
-        if slot[0].load(Ordering::Acquire) != 2 * n + 2 {
-            return None;
-        }
-        let received_at = slot[1].load(Ordering::Relaxed);
-        for (value, word) in row.iter_mut().zip(&slot[HEADER_WORDS..]) {
-            *value = word.load(Ordering::Relaxed);
-        }
-        fence(Ordering::Acquire);
-        (slot[0].load(Ordering::Relaxed) == 2 * n + 2).then_some(received_at)
+    /// Entry `n`, to be read, unless it was overwritten.
+    pub(super) fn entry(&self, n: u64) -> Option<Entry<'_>> {
+        // A later entry would not do: the count does not tell of it yet, so that a reader who took
+        // it could find an older one next.
+        self.slot(n).and_then(Entry::of).filter(|entry| entry.version == 2 * n + 2)
     }
 
     /// Copies the newest row and gives its time of arrival; nothing while the ring is empty.
+    #[cfg(dxstream_loom)]
     pub(super) fn latest(&self, row: &mut [u64]) -> Option<u64> {
         loop {
             let newest = self.written.load(Ordering::Acquire).checked_sub(1)?;
             // A failure means that the writer has gone round the whole ring meanwhile, so that there
             // is a newer row to be read.
-            if let Some(received_at) = self.read_slot(newest, row) {
+            if let Some(received_at) = self.entry(newest).and_then(|entry| entry.copy(row)) {
                 return Some(received_at);
             }
             yield_now();
@@ -125,7 +188,8 @@ impl Ring {
         // From the newest on, so that the writer overtakes the reader as late as can be; what is
         // older than a row that was overwritten is so too.
         for (age, row) in (1..).zip(rows.chunks_exact_mut(self.width).rev()) {
-            let Some(received_at) = self.read_slot(end - age, row) else { break };
+            let entry = self.entry(end - age);
+            let Some(received_at) = entry.and_then(|entry| entry.copy(row)) else { break };
             times.push(received_at);
         }
         let rows = &rows[rows.len() - times.len() * self.width..];

@@ -3,9 +3,11 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::ring::Ring;
+use super::latest;
+use super::ring::{Entry, Ring};
 use crate::event::SYMBOL_WORD;
 use crate::symbol::{SymbolId, Tables};
+use crate::sync::AtomicU64;
 
 /// Symbols per chunk; chunks are allocated as symbols appear and never move.
 const CHUNK: usize = 256;
@@ -16,11 +18,18 @@ pub(super) struct Rings {
     width: usize,
     /// How many rows a ring keeps that is made from here on and was not asked for otherwise.
     history: usize,
-    chunks: Box<[OnceLock<Box<[Slot]>>]>,
+    chunks: Box<[OnceLock<Chunk>]>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    symbols: Box<[Symbol]>,
+    /// The latest event of each symbol, beside each other.
+    latest: Box<[AtomicU64]>,
 }
 
 #[derive(Debug, Default)]
-struct Slot {
+struct Symbol {
     ring: OnceLock<Ring>,
     /// Rows that the ring is to keep, plus one; zero where nothing was asked for.
     asked: AtomicUsize,
@@ -37,33 +46,56 @@ impl Rings {
         Ring::slot_bytes(width)
     }
 
-    fn slot(&self, symbol: SymbolId) -> &Slot {
-        let symbol = symbol.0 as usize;
-        let chunk = self.chunks[symbol / CHUNK]
-            .get_or_init(|| (0..CHUNK).map(|_| Slot::default()).collect());
-        &chunk[symbol % CHUNK]
+    fn chunk(&self, symbol: SymbolId) -> &Chunk {
+        self.chunks[symbol.0 as usize / CHUNK].get_or_init(|| Chunk {
+            symbols: (0..CHUNK).map(|_| Symbol::default()).collect(),
+            latest: Ring::slots(self.width, CHUNK),
+        })
     }
 
     /// The ring of a symbol that has had an event.
     pub(super) fn get(&self, symbol: SymbolId) -> Option<&Ring> {
         let symbol = symbol.0 as usize;
-        self.chunks.get(symbol / CHUNK)?.get()?[symbol % CHUNK].ring.get()
+        self.chunks.get(symbol / CHUNK)?.get()?.symbols[symbol % CHUNK].ring.get()
+    }
+
+    /// The newest entry of a symbol, to be read; nothing where there is none.
+    #[inline]
+    pub(super) fn newest(&self, symbol: SymbolId) -> Option<Entry<'_>> {
+        let at = symbol.0 as usize % CHUNK;
+        let chunk = self.chunks.get(symbol.0 as usize / CHUNK)?.get()?;
+        latest::newest(self.latest_slot(chunk, at), || chunk.symbols[at].ring.get())
+    }
+
+    /// Copies the newest row of a symbol and gives its time of arrival; nothing where there is none.
+    pub(super) fn latest(&self, symbol: SymbolId, row: &mut [u64]) -> Option<u64> {
+        let at = symbol.0 as usize % CHUNK;
+        let chunk = self.chunks.get(symbol.0 as usize / CHUNK)?.get()?;
+        latest::copy(self.latest_slot(chunk, at), || chunk.symbols[at].ring.get(), row)
+    }
+
+    fn latest_slot<'a>(&self, chunk: &'a Chunk, at: usize) -> &'a [AtomicU64] {
+        let words = Ring::slot_words(self.width);
+        &chunk.latest[at * words..][..words]
     }
 
     /// Lets the ring of a symbol keep `history` rows. A ring that has had an event stays as it is.
     pub(super) fn set_history(&self, symbol: SymbolId, history: usize) {
         // Relaxed: the number stands for itself.
-        self.slot(symbol).asked.store(history + 1, Ordering::Relaxed);
+        let of_symbol = &self.chunk(symbol).symbols[symbol.0 as usize % CHUNK];
+        of_symbol.asked.store(history + 1, Ordering::Relaxed);
     }
 
     /// Adds a row to its symbol's ring. Called by one thread only.
     pub(super) fn push(&self, row: &[u64], received_at: u64) {
-        let slot = self.slot(SymbolId(row[SYMBOL_WORD] as u32));
-        let ring = slot.ring.get_or_init(|| {
-            let asked = slot.asked.load(Ordering::Relaxed);
+        let symbol = SymbolId(row[SYMBOL_WORD] as u32);
+        let chunk = self.chunk(symbol);
+        let at = symbol.0 as usize % CHUNK;
+        let ring = chunk.symbols[at].ring.get_or_init(|| {
+            let asked = chunk.symbols[at].asked.load(Ordering::Relaxed);
             Ring::new(self.width, asked.checked_sub(1).unwrap_or(self.history))
         });
-        ring.push(row, received_at);
+        latest::push(self.latest_slot(chunk, at), ring, row, received_at);
     }
 
     /// How many rings there are, and how many bytes the table and they have allocated.
@@ -71,8 +103,8 @@ impl Rings {
         let mut rings = 0;
         let mut bytes = size_of_val(&*self.chunks);
         for chunk in self.chunks.iter().filter_map(OnceLock::get) {
-            bytes += size_of_val(&**chunk);
-            for ring in chunk.iter().filter_map(|slot| slot.ring.get()) {
+            bytes += size_of_val(&*chunk.symbols) + size_of_val(&*chunk.latest);
+            for ring in chunk.symbols.iter().filter_map(|of_symbol| of_symbol.ring.get()) {
                 rings += 1;
                 bytes += ring.allocated() - size_of::<Ring>();
             }
