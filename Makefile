@@ -69,8 +69,8 @@ stubs: build ## Write the stub of the event types from their declarations
 	$(BIN)/python scripts/stubs.py
 
 .PHONY: bench
-bench: build ## Measure what events cost, and how fast they stream
-	$(BIN)/python benches/events.py
+bench: build ## Measure what events and tables cost, and how fast they stream
+	$(BIN)/pytest benches --benchmark-only --benchmark-columns=min,median,iqr,max,rounds
 	$(BIN)/python benches/streaming.py
 	cargo run --locked --release --quiet --package dxstream-exchange --example blast_read
 

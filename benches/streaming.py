@@ -12,7 +12,6 @@ import os
 import platform
 import statistics
 import time
-import timeit
 from collections.abc import AsyncIterable, Callable, Iterable
 
 import numpy as np
@@ -114,32 +113,6 @@ def batches(url: str, events: int) -> float:
         return events / seconds / 1e6
 
 
-def snapshots(rows: int) -> float:
-    """Measure a snapshot of so many symbols into its own arrays, in microseconds."""
-    fields = [
-        "event_time",
-        "sequence",
-        "time_nano_part",
-        "bid_time",
-        "bid_price",
-        "bid_size",
-        "ask_time",
-        "ask_price",
-        "ask_size",
-    ]
-    symbols = [f"S{number:05}" for number in range(rows)]
-    with Exchange(None) as exchange, DXLinkStreamer(exchange.url) as streamer:
-        exchange.publish(*(Quote(symbol, bid_price=1, ask_price=2) for symbol in symbols))
-        streamer.collect(Quote, symbols, timeout=60).result()
-        streamer.subscribe(Quote, symbols)
-        table = streamer.snapshot(Quote, fields=fields)
-        if not table.valid.all():
-            msg = "a symbol has no event"
-            raise AssertionError(msg)
-        timer = timeit.Timer(lambda: streamer.snapshot(Quote, out=table))
-        return min(timer.repeat(20, 50)) / 50 * 1e6
-
-
 def store(url: str, events: int) -> float:
     """Measure events that nobody listens to: they are read into the rings of their symbols."""
     with DXLinkStreamer(url) as streamer:
@@ -184,10 +157,6 @@ def main() -> None:
             for of in (rates[name, rows] for rows in EVENTS)
         ]
         print(f"{name:32}{shown[0]:>20}{shown[1]:>20}")
-    for rows in (1_000, 10_000):
-        print(
-            f"snapshot of {rows:,} symbols, 9 columns and arrival: {snapshots(rows):.0f} us at best"
-        )
 
 
 if __name__ == "__main__":
