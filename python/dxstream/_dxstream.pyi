@@ -124,6 +124,7 @@ class Client:
         *,
         capacity: int,
         interval: float | None = None,
+        overflow: str = "drop_oldest",
     ) -> Queue[_E]: ...
     def fork(
         self,
@@ -132,6 +133,7 @@ class Client:
         *,
         capacity: int,
         interval: float | None = None,
+        overflow: str = "drop_oldest",
     ) -> Queue[_E]: ...
     def latest(self, event_type: type[_E], symbol: str) -> _E | None: ...
     def symbols(self, event_type: type[Event], symbols: Sequence[str]) -> Symbols: ...

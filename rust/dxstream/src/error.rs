@@ -1,5 +1,7 @@
 //! What can go wrong, in words for the person who reads it.
 
+use crate::event::EventKind;
+
 /// An error of the stream. Every text is one line and says what happened and what to do; none
 /// holds a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +28,17 @@ pub enum Error {
     /// The stream was closed by its owner.
     #[error("the streamer is closed; make a new one to connect again")]
     Closed,
+}
+
+impl Error {
+    /// The buffer of a listener is full, and it asked to be told.
+    pub(crate) fn slow_consumer(kind: EventKind, waiting: usize) -> Self {
+        Self::SlowConsumer(format!(
+            "the listener of {} is too slow: its buffer is full with {waiting} events that wait; \
+             take them faster, give it a larger buffer, or choose another overflow",
+            kind.name()
+        ))
+    }
 }
 
 /// The result of an operation of the stream.

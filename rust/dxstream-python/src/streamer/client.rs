@@ -8,7 +8,7 @@ use dxstream::book::{Orders, is_order};
 use dxstream::connection::{self, Endpoint, State, monotonic_nanos};
 use dxstream::event::{EventKind, MAX_WORDS, Text};
 use dxstream::protocol::Entry;
-use dxstream::store::QueueSettings;
+use dxstream::store::{Overflow, QueueSettings};
 use dxstream::symbol::{CandleSymbol, SymbolId, TextId, check};
 use dxstream::{Error, Loss, Secret};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -216,9 +216,9 @@ impl Client {
     }
 
     /// A queue of what comes from now on, of all symbols or of those given; it holds at most
-    /// `capacity` events. With an `interval`, it holds the last event of each symbol, and gives one of
-    /// a symbol no more often than in so many seconds.
-    #[pyo3(name = "listen", signature = (event_type, symbols=None, *, capacity, interval=None))]
+    /// `capacity` events, and `overflow` says what happens beyond. With an `interval`, it holds the last
+    /// event of each symbol, and gives one of a symbol no more often than in so many seconds.
+    #[pyo3(name = "listen", signature = (event_type, symbols=None, *, capacity, interval=None, overflow="drop_oldest"))]
     fn py_listen(
         &self,
         py: Python<'_>,
@@ -226,18 +226,20 @@ impl Client {
         symbols: Option<Vec<String>>,
         capacity: usize,
         interval: Option<f64>,
+        overflow: &str,
     ) -> PyResult<Queue> {
         let kind = kind_of(event_type)?;
+        let settings = settings(py, capacity, interval, overflow)?;
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, kind, symbols)?),
             None => None,
         };
-        let consumer = self.stream.store().listen(kind, symbols, settings(capacity, interval));
+        let consumer = self.stream.store().listen(kind, symbols, settings);
         Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
     /// A queue that begins with the events that wait in `queue`, of all symbols or of those given.
-    #[pyo3(name = "fork", signature = (queue, symbols=None, *, capacity, interval=None))]
+    #[pyo3(name = "fork", signature = (queue, symbols=None, *, capacity, interval=None, overflow="drop_oldest"))]
     fn py_fork(
         &self,
         py: Python<'_>,
@@ -245,13 +247,15 @@ impl Client {
         symbols: Option<Vec<String>>,
         capacity: usize,
         interval: Option<f64>,
+        overflow: &str,
     ) -> PyResult<Queue> {
+        let settings = settings(py, capacity, interval, overflow)?;
         let consumer = queue.consumer(py);
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, consumer.kind(), symbols)?),
             None => None,
         };
-        let fork = self.stream.store().fork(&consumer, symbols, settings(capacity, interval));
+        let fork = self.stream.store().fork(&consumer, symbols, settings);
         Ok(Queue::new(fork, Arc::clone(&self.strings), self.told.clone()))
     }
 
@@ -342,11 +346,12 @@ impl Client {
         rings.iter().map(|of| (of.kind.name(), of.rings, of.row_bytes, of.bytes)).collect()
     }
 
-    /// What each queue holds: event type, most events, bytes of one, and how many wait.
+    /// What each queue holds: event type, most events, bytes of one, and how many wait. Of a queue
+    /// that conflates: most mailboxes of symbols, bytes of one, and how many there are.
     #[pyo3(name = "queue_memory")]
     fn py_queue_memory(&self) -> Vec<(&'static str, usize, usize, usize)> {
         let queues = self.stream.store().queue_memory();
-        queues.iter().map(|of| (of.kind.name(), of.capacity, of.row_bytes, of.pending)).collect()
+        queues.iter().map(|of| (of.kind.name(), of.capacity, of.entry_bytes, of.entries)).collect()
     }
 
     /// The order books: how many there are, how many there may be, and bytes of one at most; then the
@@ -465,11 +470,17 @@ fn endpoint(
 }
 
 /// A queue of every event; or of the last of each symbol, `interval` seconds apart at least.
-fn settings(capacity: usize, interval: Option<f64>) -> QueueSettings {
+fn settings(
+    py: Python<'_>,
+    capacity: usize,
+    interval: Option<f64>,
+    overflow: &str,
+) -> PyResult<QueueSettings> {
+    let overflow: Overflow = overflow.parse().map_err(|error: Error| map_error(py, &error))?;
     let nanos = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     let conflation =
         interval.map(|seconds| u64::try_from(nanos(seconds).as_nanos()).unwrap_or(u64::MAX));
-    QueueSettings { capacity, conflation }
+    Ok(QueueSettings { capacity, overflow, conflation })
 }
 
 /// Prices, sizes and counts of the levels of one side.

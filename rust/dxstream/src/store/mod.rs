@@ -1,23 +1,33 @@
 //! Where events wait for Python: the last events of each symbol, and each listener's queue.
 //!
 //! One thread writes, the I/O thread; any thread reads. Reading never makes the writer wait for
-//! longer than a few instructions: rings are read without a lock, and a queue hands over whole
-//! segments.
+//! longer than a few instructions: rings and queues that conflate are read without a lock, and a queue
+//! of every row hands over whole segments.
 
 mod conflation;
+mod consumer;
 mod gaps;
 mod latest;
+mod mailbox;
 mod queue;
 mod resume;
 mod ring;
 mod rings;
+mod segments;
+mod waiting;
+#[cfg(not(dxstream_loom))]
+mod wake;
+#[cfg(dxstream_loom)]
+#[path = "models/wake.rs"]
 mod wake;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
+pub use consumer::Consumer;
 pub use latest::LatestBlock;
-pub use queue::{Arm, Consumer, QueueSettings, QueueStats};
+pub use queue::{Overflow, QueueSettings, QueueStats};
+pub use waiting::Arm;
 pub use wake::Wake;
 
 use crate::book::{Book, Books, is_order};
@@ -34,12 +44,13 @@ use rings::Rings;
 pub struct QueueMemory {
     /// The event type.
     pub kind: EventKind,
-    /// Most rows that wait.
+    /// Most entries: rows that wait; or, where the queue conflates, mailboxes, one of each symbol that
+    /// has had a row.
     pub capacity: usize,
-    /// Bytes of a row in the queue, with its time of arrival.
-    pub row_bytes: usize,
-    /// Rows that wait.
-    pub pending: usize,
+    /// Bytes of an entry: a row with its time of arrival, or a mailbox.
+    pub entry_bytes: usize,
+    /// Entries that there are.
+    pub entries: usize,
 }
 
 /// What the order books take, and at most can.
@@ -182,8 +193,8 @@ impl Store {
         let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
         let live = queues.by_kind.iter().flatten().filter_map(Weak::upgrade);
         live.map(|queue| {
-            let (capacity, row_bytes, pending) = queue.memory();
-            QueueMemory { kind: queue.kind(), capacity, row_bytes, pending }
+            let (capacity, entry_bytes, entries) = queue.memory();
+            QueueMemory { kind: queue.kind, capacity, entry_bytes, entries }
         })
         .collect()
     }
@@ -309,7 +320,7 @@ impl Store {
 
 impl Queues {
     fn add(&mut self, queue: &Arc<Queue>) {
-        let of_kind = &mut self.by_kind[queue.kind() as usize];
+        let of_kind = &mut self.by_kind[queue.kind as usize];
         of_kind.retain(|queue| queue.strong_count() > 0);
         of_kind.push(Arc::downgrade(queue));
     }

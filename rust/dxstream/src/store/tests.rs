@@ -1,8 +1,7 @@
-use std::collections::VecDeque;
+mod overload;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::event::{MAX_WORDS, Quote, Record};
@@ -27,6 +26,11 @@ fn quotes(rows: &[(u32, f64)]) -> Vec<u64> {
 fn prices(consumer: &mut Consumer) -> Vec<f64> {
     std::iter::from_fn(|| consumer.next_row(0).map(|(row, _)| Quote::from_row(row).bid_price))
         .collect()
+}
+
+fn add_up(stats: QueueStats) {
+    let parts = [stats.delivered, stats.pending, stats.conflated, stats.dropped, stats.filtered];
+    assert_eq!(stats.received, parts.iter().sum::<u64>(), "{stats:?}");
 }
 
 const ROOMY: QueueSettings = QueueSettings::every(1 << 20);
@@ -157,47 +161,6 @@ fn a_reader_on_another_thread_misses_nothing() {
     });
 }
 
-proptest! {
-    #[test]
-    fn a_full_queue_drops_the_oldest_and_counts_them(
-        capacity in 1_usize..3000,
-        steps in proptest::collection::vec((0_usize..2500, 0_usize..3000), 1..12),
-    ) {
-        let store = store();
-        let mut consumer = store.listen(EventKind::Quote, None, QueueSettings::every(capacity));
-        let mut model = VecDeque::new();
-        let (mut sent, mut dropped, mut taken) = (0_u64, 0_u64, 0_u64);
-        // The reader holds one segment of its own, which is out of the queue's reach.
-        let mut in_hand = 0_usize;
-        for (push, take) in steps {
-            let rows: Vec<(u32, f64)> = (0..push).map(|n| (1, (sent + n as u64) as f64)).collect();
-            writer(&store, 0).rows(EventKind::Quote, &quotes(&rows));
-            model.extend(rows.iter().map(|row| row.1));
-            sent += push as u64;
-            while model.len() > in_hand + capacity {
-                model.remove(in_hand);
-                dropped += 1;
-            }
-            for _ in 0..take {
-                let Some((row, _)) = consumer.next_row(0) else { break };
-                let price = Quote::from_row(row).bid_price;
-                prop_assert_eq!(Some(price.to_bits()), model.pop_front().map(f64::to_bits));
-                taken += 1;
-                in_hand = consumer.in_hand();
-            }
-            let stats = consumer.stats();
-            prop_assert_eq!(stats.received, sent);
-            prop_assert_eq!(stats.delivered, taken);
-            prop_assert_eq!(stats.dropped, dropped);
-            prop_assert_eq!(stats.pending as usize, model.len());
-            prop_assert_eq!(
-                stats.received,
-                stats.delivered + stats.pending + stats.dropped + stats.filtered
-            );
-        }
-    }
-}
-
 #[test]
 fn history_is_the_last_events_oldest_first_with_their_times() {
     let store = store();
@@ -314,86 +277,10 @@ fn no_row_is_torn_and_history_has_no_gap_for_long() {
     read_while_it_is_written(Duration::from_secs(30));
 }
 
-#[derive(Debug, Clone)]
-enum Happens {
-    Arrives { symbol: u32, rows: usize },
-    Passes(u64),
-    Taken(usize),
-}
-
-fn happenings() -> impl Strategy<Value = Vec<Happens>> {
-    let happens = prop_oneof![
-        4 => (0_u32..4, 1_usize..4).prop_map(|(symbol, rows)| Happens::Arrives { symbol, rows }),
-        3 => (0_u64..60).prop_map(Happens::Passes),
-        3 => (0_usize..5).prop_map(Happens::Taken),
-    ];
-    proptest::collection::vec(happens, 0..80)
-}
-
-proptest! {
-    /// With a virtual clock: at every step each row is accounted for, no symbol comes more often than
-    /// its rate, and the last value of each comes within the interval.
-    #[test]
-    fn conflated_rows_are_accounted_for_and_end_on_the_last_value(
-        happenings in happenings(),
-        interval in prop_oneof![Just(0_u64), 1_u64..50],
-        only in proptest::option::of(0_u32..4),
-    ) {
-        let store = store();
-        let symbols = only.map(|symbol| HashSet::from([SymbolId(symbol)]));
-        let settings = QueueSettings { capacity: 1000, conflation: Some(interval) };
-        let mut consumer = store.listen(EventKind::Quote, symbols, settings);
-        let mut now = 1000_u64;
-        let mut value = 0.0;
-        let mut last_sent: std::collections::HashMap<u32, f64> = std::collections::HashMap::new();
-        let mut taken: std::collections::HashMap<u32, (f64, u64)> =
-            std::collections::HashMap::new();
-        let end = [Happens::Passes(interval), Happens::Taken(100)];
-        for happens in happenings.into_iter().chain(end) {
-            match happens {
-                Happens::Arrives { symbol, rows } => {
-                    for _ in 0..rows {
-                        value += 1.0;
-                        writer(&store, now).rows(EventKind::Quote, &quotes(&[(symbol, value)]));
-                    }
-                    if only.is_none_or(|only| only == symbol) {
-                        last_sent.insert(symbol, value);
-                    }
-                }
-                Happens::Passes(time) => now += time,
-                Happens::Taken(most) => {
-                    store.release(now);
-                    for _ in 0..most {
-                        let Some((row, _)) = consumer.next_row(now) else { break };
-                        let quote = Quote::from_row(row);
-                        let symbol = quote.event_symbol.0;
-                        if let Some((before, at)) = taken.get(&symbol) {
-                            prop_assert!(quote.bid_price > *before, "a value came twice or late");
-                            prop_assert!(now - at >= interval, "{} ns is too soon", now - at);
-                        }
-                        taken.insert(symbol, (quote.bid_price, now));
-                    }
-                }
-            }
-            let stats = consumer.stats();
-            prop_assert_eq!(
-                stats.received,
-                stats.delivered + stats.pending + stats.conflated + stats.dropped + stats.filtered
-            );
-            if let Some(due) = store.release(now) {
-                prop_assert!(due > now && due <= now + interval);
-            }
-        }
-        for (symbol, value) in last_sent {
-            prop_assert_eq!(taken.get(&symbol).map(|(taken, _)| *taken), Some(value));
-        }
-    }
-}
-
 #[test]
 fn a_conflating_queue_wakes_its_reader_when_a_held_row_is_due_and_gives_all_at_the_end() {
     let store = store();
-    let settings = QueueSettings { capacity: 10, conflation: Some(100) };
+    let settings = QueueSettings { conflation: Some(100), ..QueueSettings::every(10) };
     let mut consumer = store.listen(EventKind::Quote, None, settings);
     let wake = Arc::new(Wake::new().unwrap());
     writer(&store, 1000).rows(EventKind::Quote, &quotes(&[(1, 1.0), (1, 2.0)]));

@@ -1,12 +1,25 @@
 //! Models of the lock-free parts, for loom: every order of steps of few threads, within bounds.
 //!
 //! Run by `make loom`. Loom treats sequentially consistent accesses as acquire-release, and none is
-//! used here.
+//! used here. In the models a wake-up line and the ready list are made of loom's locks (`wake.rs`,
+//! `crate::sync`).
+
+mod mailbox;
+mod queue;
+mod waiting;
 
 use loom::sync::Arc;
 use loom::thread;
 
 use super::ring::Ring;
+
+/// Runs a model in every order of steps with at most so many switches that no thread asked for.
+fn check_model(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 10_000;
+    builder.check(model);
+}
 
 /// The row of entry `n`: both words tell its number.
 fn row(n: u64) -> [u64; 2] {
@@ -21,9 +34,7 @@ fn check(row: &[u64], received_at: u64) -> u64 {
 
 #[test]
 fn the_latest_row_is_whole_and_never_goes_back() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    check_model(3, || {
         let ring = Arc::new(Ring::new(2, 1));
         ring.push(&row(0), 0);
         let writer = {
@@ -50,9 +61,7 @@ fn the_latest_row_is_whole_and_never_goes_back() {
 
 #[test]
 fn history_is_whole_and_without_a_gap() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    check_model(3, || {
         let ring = Arc::new(Ring::new(2, 2));
         ring.push(&row(0), 0);
         let writer = {

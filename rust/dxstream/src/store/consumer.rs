@@ -1,0 +1,126 @@
+//! A listener's queue, as the reader sees it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::queue::{Queue, QueueSettings, QueueStats, Rows};
+use super::segments::Segment;
+use super::waiting::Arm;
+use super::wake::Wake;
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::symbol::SymbolId;
+
+/// The reader's end of a queue. Dropping it ends the queue.
+#[derive(Debug)]
+pub struct Consumer {
+    queue: Arc<Queue>,
+    segment: Segment,
+    /// The next row of `segment`.
+    at: usize,
+    delivered: u64,
+    /// Rows in hand that were dropped when the reader closed.
+    dropped: u64,
+}
+
+impl Consumer {
+    pub(super) fn new(queue: Arc<Queue>) -> Self {
+        Self { queue, segment: Segment::default(), at: 0, delivered: 0, dropped: 0 }
+    }
+
+    /// The event type of the rows.
+    pub fn kind(&self) -> EventKind {
+        self.queue.kind
+    }
+
+    /// The next row and when it arrived, if one is ready. `now` is the time, in nanoseconds of the
+    /// clock that the times of arrival are of; a rate limit counts from it.
+    pub fn next_row(&mut self, now: u64) -> Option<(&[u64], u64)> {
+        if self.in_hand() == 0 {
+            self.at = self.take(now)?;
+        }
+        let at = self.at;
+        self.at += 1;
+        self.delivered += 1;
+        let width = self.queue.width;
+        Some((&self.segment.words[at * width..][..width], self.segment.times[at]))
+    }
+
+    /// Fills `segment`; gives the place of the first row.
+    fn take(&mut self, now: u64) -> Option<usize> {
+        match &self.queue.rows {
+            Rows::Every(segments) => segments.take(&mut self.segment),
+            Rows::Latest(conflation) => {
+                let received_at = conflation.take(now, &mut self.segment.words)?;
+                self.segment.times.clear();
+                self.segment.times.push(received_at);
+                Some(0)
+            }
+        }
+    }
+
+    /// Why there will be no more rows, once the last row was taken.
+    pub fn ended(&self) -> Option<Error> {
+        // In this order: once a queue has ended, no row comes that could be missed.
+        let ended = self.queue.ended.get()?;
+        (self.in_hand() == 0 && self.queue.ready() == 0).then(|| ended.clone())
+    }
+
+    /// Prepares to wait: from now on, `wake` rings once when at least `rows` rows wait or the queue
+    /// ends.
+    pub fn arm(&mut self, wake: &Arc<Wake>, rows: usize) -> Arm {
+        let missing = rows.max(1).saturating_sub(self.in_hand());
+        let queue = &self.queue;
+        queue.waiting.arm(wake, missing, || queue.ready() >= missing || queue.ended.get().is_some())
+    }
+
+    /// Rows that were handed over and not taken yet.
+    pub(super) fn in_hand(&self) -> usize {
+        self.segment.times.len() - self.at
+    }
+
+    /// What became of the rows, counted at one moment.
+    pub fn stats(&self) -> QueueStats {
+        let mut stats = match &self.queue.rows {
+            Rows::Every(segments) => segments.stats(self.delivered, self.in_hand()),
+            Rows::Latest(conflation) => conflation.stats(self.delivered),
+        };
+        stats.dropped += self.dropped;
+        stats
+    }
+
+    /// A queue that begins with a copy of the rows that wait in this one, and with its drops in the
+    /// count. No row may be pushed meanwhile.
+    pub(super) fn copy(
+        &self,
+        symbols: Option<HashSet<SymbolId>>,
+        settings: QueueSettings,
+    ) -> Queue {
+        let copy = Queue::new(self.queue.kind, symbols, settings);
+        let width = self.queue.width;
+        let words = self.segment.words.chunks_exact(width);
+        for (row, &received_at) in words.zip(&self.segment.times).skip(self.at) {
+            copy.push(row, received_at);
+        }
+        self.queue.copy(|row, received_at| copy.push(row, received_at));
+        copy.count_dropped(self.stats().dropped);
+        if let Some(error) = self.queue.ended.get() {
+            copy.end(error.clone());
+        }
+        copy
+    }
+
+    /// Lets the queue hold another number of rows from now on. With none, the reader is closed: what
+    /// waits is dropped, and what it has in hand.
+    pub fn set_capacity(&mut self, capacity: usize) {
+        match &self.queue.rows {
+            Rows::Every(segments) => segments.set_capacity(capacity),
+            Rows::Latest(conflation) => conflation.set_capacity(capacity),
+        }
+        if capacity == 0 {
+            self.dropped += self.in_hand() as u64;
+            self.segment = Segment::default();
+            self.at = 0;
+        }
+    }
+}

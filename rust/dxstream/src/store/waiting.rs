@@ -1,0 +1,102 @@
+//! Who waits for the rows of a queue, and the flag that tells the writer so.
+//!
+//! A reader raises the flag and then looks at the queue again; the writer publishes and then looks at
+//! the flag. Each looks by reading and writing the flag in one step, and such steps have one order:
+//! either the writer's comes later and finds the flag raised, or the reader's does and sees what was
+//! published. So no wake-up is lost, and while nobody waits the writer takes no lock and makes no
+//! system call.
+
+use std::sync::{Arc, PoisonError, Weak};
+
+use super::wake::Wake;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+
+/// The flag while nobody waits.
+const NOBODY: u64 = u64::MAX;
+
+/// What a reader that wants to wait is told.
+#[derive(Debug)]
+pub enum Arm {
+    /// Nothing is there; the line rings when there is.
+    Waiting,
+    /// There are rows, or the queue has ended: do not wait.
+    Ready,
+}
+
+/// Those who wait for rows of one queue.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// The flag: least rows that somebody waits for. Only swapped and added to, never just stored:
+    /// each step then sees what was done before every earlier one.
+    least: AtomicU64,
+    /// Whom to ring once so many rows wait; each once.
+    wakes: Mutex<Vec<(Weak<Wake>, usize)>>,
+}
+
+impl Waiting {
+    pub(super) fn new() -> Self {
+        Self { least: AtomicU64::new(NOBODY), wakes: Mutex::new(Vec::new()) }
+    }
+
+    fn wakes(&self) -> MutexGuard<'_, Vec<(Weak<Wake>, usize)>> {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Raises or lowers the flag as `wakes`, which are locked, need it.
+    fn set_flag(&self, wakes: &[(Weak<Wake>, usize)]) {
+        let least = wakes.iter().map(|&(_, rows)| rows as u64).min().unwrap_or(NOBODY);
+        // AcqRel: the step of a reader or of the writer, as above.
+        self.least.swap(least, Ordering::AcqRel);
+    }
+
+    /// Lets `wake` ring once when `rows` rows wait, unless `is_ready` finds that they do.
+    pub(super) fn arm(&self, wake: &Arc<Wake>, rows: usize, is_ready: impl Fn() -> bool) -> Arm {
+        wake.clear();
+        if is_ready() {
+            return Arm::Ready;
+        }
+        let others = |wakes: &mut Vec<(Weak<Wake>, usize)>| {
+            wakes.retain(|(other, _)| {
+                other.strong_count() > 0 && other.as_ptr() != Arc::as_ptr(wake)
+            });
+        };
+        let mut wakes = self.wakes();
+        others(&mut wakes);
+        // Below what stands for nobody.
+        wakes.push((Arc::downgrade(wake), rows.min(usize::MAX - 1)));
+        self.set_flag(&wakes);
+        drop(wakes);
+        if !is_ready() {
+            return Arm::Waiting;
+        }
+        let mut wakes = self.wakes();
+        others(&mut wakes);
+        self.set_flag(&wakes);
+        Arm::Ready
+    }
+
+    /// Rings those who wait for no more rows than are `ready`. Called once rows were published.
+    pub(super) fn ring(&self, ready: impl FnOnce() -> usize) {
+        // AcqRel: the writer's step, as above. Adding nothing reads what stands there.
+        let least = self.least.fetch_add(0, Ordering::AcqRel);
+        if least == NOBODY {
+            return;
+        }
+        let ready = ready();
+        if least > ready as u64 {
+            return;
+        }
+        let mut wakes = self.wakes();
+        let rung: Vec<_> = wakes.extract_if(.., |(_, rows)| *rows <= ready).collect();
+        self.set_flag(&wakes);
+        drop(wakes);
+        for wake in rung.iter().filter_map(|(wake, _)| wake.upgrade()) {
+            wake.ring();
+        }
+    }
+
+    /// Rings everybody. Called once the end was published.
+    pub(super) fn ring_all(&self) {
+        self.ring(|| usize::MAX);
+    }
+}
