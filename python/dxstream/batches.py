@@ -22,7 +22,8 @@ class Batches(AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Generic[E])
     """The events of one type as tables, in the order of arrival: ``async for`` or ``for``.
 
     Every listener gets every event. Iteration ends when the streamer is closed, and raises what
-    ended the stream otherwise. One task or thread iterates at a time; cancelling it loses no event.
+    ended the stream otherwise, or :class:`~dxstream.SlowConsumerError` where that was asked for.
+    One task or thread iterates at a time; cancelling it loses no event.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Batches(AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Generic[E])
         max_events: int,
         max_wait: float,
         fields: Iterable[str] | None,
+        overflow: str,
     ) -> None:
         if max_events < 1:
             msg = "max_events must be at least 1"
@@ -46,7 +48,7 @@ class Batches(AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Generic[E])
         self._fields = check_fields(event_type, fields)
         self._wake = Wake()
         self._waiting = False
-        self._drops = warn_of_drops(event_type.__name__)
+        self._drops = warn_of_drops(event_type.__name__, overflow)
         # Last, for it takes over what waits for the first listener.
         self._queue = listen()
 

@@ -53,8 +53,13 @@ def take(queue: Source[E], wake: Wake) -> Procedure[E]:
             yield Wait(wake)
 
 
-def warn_of_drops(name: str) -> Callable[[int], None]:
-    """Return what warns when the number of dropped events has grown, at most once a minute."""
+def warn_of_drops(name: str, overflow: str) -> Callable[[int], None]:
+    """Return what warns when the number of dropped events has grown, at most once a minute.
+
+    A listener that raises when its buffer is full needs no warning of it.
+    """
+    if overflow == "raise":
+        return lambda _dropped: None
     warned_drops = 0
     warned_at = float("-inf")
 
@@ -77,17 +82,18 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
     """The events of one type, in the order of arrival: ``async for`` or ``for``.
 
     Every listener gets every event. Iteration ends when the streamer is closed, and raises what
-    ended the stream otherwise. One task or thread iterates at a time; cancelling it loses no event.
+    ended the stream otherwise, or :class:`~dxstream.SlowConsumerError` where that was asked for.
+    One task or thread iterates at a time; cancelling it loses no event.
     """
 
-    def __init__(self, queue: Source[E], name: str) -> None:
+    def __init__(self, queue: Source[E], name: str, overflow: str) -> None:
         self._queue = queue
         self._name = name
         self._wake = Wake()
         self._closed = False
         self._waiting = False
         self._until_check = 0
-        self._drops = warn_of_drops(name)
+        self._drops = warn_of_drops(name, overflow)
 
     def __repr__(self) -> str:
         """Show the event type and the counts."""

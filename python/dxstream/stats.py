@@ -75,7 +75,7 @@ class ListenerStats:
     conflated
         Events that gave way to a later one of their symbol.
     dropped
-        Events that were dropped, oldest first, because the buffer was full.
+        Events that were dropped because the buffer was full, or came after the listener had ended.
     filtered
         Events of symbols that the listener did not ask for.
     """
@@ -100,7 +100,9 @@ class MemoryUse:
         For each event type: its name, how many symbols have had an event, bytes of an event in a
         ring, and bytes that are allocated.
     buffers
-        For each queue: its event type, most events, bytes of an event, and how many wait.
+        For each queue: its event type, most events, bytes of an event, and how many wait. A queue
+        that conflates has a mailbox for each symbol instead: most of them, bytes of one, and how
+        many there are.
     books
         How many order books there are, how many there may be, and the bytes that one takes at most;
         then the same of the orders in them.

@@ -114,6 +114,7 @@ class DXLinkStreamer(Subscriber):
         policy: str = "every",
         max_rate: float | None = None,
         buffer: int = DEFAULT_BUFFER,
+        overflow: str = "drop_oldest",
         gaps: Literal[False] = False,
     ) -> Listener[E]: ...
     @overload
@@ -125,6 +126,7 @@ class DXLinkStreamer(Subscriber):
         policy: str = "every",
         max_rate: float | None = None,
         buffer: int = DEFAULT_BUFFER,
+        overflow: str = "drop_oldest",
         gaps: bool,
     ) -> Listener[E | Gap]: ...
     def listen(
@@ -135,6 +137,7 @@ class DXLinkStreamer(Subscriber):
         policy: str = "every",
         max_rate: float | None = None,
         buffer: int = DEFAULT_BUFFER,
+        overflow: str = "drop_oldest",
         gaps: bool = False,
     ) -> Listener[Any]:
         """Get the events of a type, one after another: ``async for`` or ``for``.
@@ -155,8 +158,16 @@ class DXLinkStreamer(Subscriber):
             Most events of a symbol a second; its latest then, so that the last event of a burst
             comes within ``1 / max_rate`` seconds.
         buffer
-            Most events that wait for the program; beyond, the oldest are dropped, counted, and
-            warned of with :class:`~dxstream.SlowConsumerWarning`.
+            Most events that wait for the program; where only the latest of each symbol waits, most
+            symbols.
+        overflow
+            What happens when more wait. With "drop_oldest" the oldest are dropped, counted, and
+            warned of with :class:`~dxstream.SlowConsumerWarning`. With "conflate" those that wait
+            are reduced to the last of each symbol, and the others count as conflated; only if there
+            are more symbols than the buffer holds, the oldest are dropped. A buffer of 256 events
+            or more may hold a quarter more before that is done again. With "raise" the listener
+            gives what waits, raises :class:`~dxstream.SlowConsumerError`, and ends; what comes
+            after that counts as dropped.
         gaps
             Whether to get a :class:`~dxstream.Gap` as well, at its place between the events, each
             time that a connection was lost and made again.
@@ -167,11 +178,18 @@ class DXLinkStreamer(Subscriber):
             If an argument cannot be used.
         StreamerClosedError
             If the streamer is not connected.
+
+        Notes
+        -----
+        Events that are a state (Quote, Greeks, Summary, Profile, Trade, TheoPrice, Underlying) lose
+        nothing that counts by conflation. Each TimeAndSale, Candle and Order says something of its
+        own: they are conflated only where that was asked for.
         """
         interval = conflation_interval(policy, max_rate)
-        queue = self._listen(event_type, symbols, buffer, interval)
+        queue = self._listen(event_type, symbols, buffer, interval, overflow)
         name = type_name(event_type)
-        return Listener(EventsAndGaps(queue, self._connected(), name) if gaps else queue, name)
+        events = EventsAndGaps(queue, self._connected(), name) if gaps else queue
+        return Listener(events, name, overflow)
 
     def batches(
         self,
@@ -184,6 +202,7 @@ class DXLinkStreamer(Subscriber):
         policy: str = "every",
         max_rate: float | None = None,
         buffer: int = DEFAULT_BUFFER,
+        overflow: str = "drop_oldest",
     ) -> "Batches[E]":
         """Get the events of a type as tables, in the order of arrival: ``async for`` or ``for``.
 
@@ -191,7 +210,7 @@ class DXLinkStreamer(Subscriber):
 
         Parameters
         ----------
-        event_type, symbols, policy, max_rate, buffer
+        event_type, symbols, policy, max_rate, buffer, overflow
             As for :meth:`listen`.
         max_events
             Most rows of a table.
@@ -214,10 +233,11 @@ class DXLinkStreamer(Subscriber):
         interval = conflation_interval(policy, max_rate)
         return Batches(
             event_type,
-            lambda: self._listen(event_type, symbols, buffer, interval),
+            lambda: self._listen(event_type, symbols, buffer, interval, overflow),
             max_events=max_events,
             max_wait=max_wait,
             fields=fields,
+            overflow=overflow,
         )
 
     def _listen(
@@ -226,6 +246,7 @@ class DXLinkStreamer(Subscriber):
         symbols: str | Iterable[str] | None,
         buffer: int,
         interval: float | None,
+        overflow: str,
     ) -> Queue[E]:
         if buffer < 1:
             msg = "buffer must be at least 1"
@@ -235,9 +256,13 @@ class DXLinkStreamer(Subscriber):
             client = self._connected()
             inbox = self._inboxes.setdefault(type_name(event_type), Inbox())
             if inbox.queue is None or inbox.taken_over:
-                return client.listen(event_type, names, capacity=buffer, interval=interval)
+                return client.listen(
+                    event_type, names, capacity=buffer, interval=interval, overflow=overflow
+                )
+            queue = client.fork(
+                inbox.queue, names, capacity=buffer, interval=interval, overflow=overflow
+            )
             inbox.taken_over = True
-            queue = client.fork(inbox.queue, names, capacity=buffer, interval=interval)
             if not inbox.used:
                 inbox.queue = None
             return queue

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use dxstream::Error;
 use dxstream::connection::monotonic_nanos;
 use dxstream::store::{Arm, Consumer};
 use pyo3::prelude::*;
@@ -97,7 +98,10 @@ impl Queue {
     fn py_ended(&self, py: Python<'_>) -> Option<PyErr> {
         let ended = self.consumer(py).ended();
         ended.map(|error| {
-            self.told.note();
+            // What ends a slow listener alone does not end the streamer.
+            if !matches!(error, Error::SlowConsumer(_)) {
+                self.told.note();
+            }
             map_error(py, &error)
         })
     }
