@@ -8,6 +8,7 @@ use std::time::Duration;
 use dxstream::symbol::Tables;
 
 use crate::blast::Blast;
+use crate::fault::Fault;
 use crate::source::EventSource;
 
 /// How an exchange is started; [`ExchangeConfig::default`] is a plain one without events of its own.
@@ -32,6 +33,8 @@ pub struct ExchangeConfig {
     pub received_limit: usize,
     /// Serves each client a benchmark's stream of quotes in place of a market.
     pub blast: Option<Blast>,
+    /// What goes wrong on purpose.
+    pub faults: Vec<Fault>,
 }
 
 impl Default for ExchangeConfig {
@@ -47,6 +50,7 @@ impl Default for ExchangeConfig {
             rules: Rules::default(),
             received_limit: 0,
             blast: None,
+            faults: Vec::new(),
         }
     }
 }
@@ -63,6 +67,7 @@ impl fmt::Debug for ExchangeConfig {
             .field("rules", &self.rules)
             .field("received_limit", &self.received_limit)
             .field("blast", &self.blast)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
 }
@@ -76,16 +81,6 @@ pub enum Access {
     AnyToken,
     /// Whoever sends one of these tokens; another is answered UNAUTHORIZED and a close.
     Tokens(Vec<String>),
-}
-
-impl Access {
-    /// Whether this token opens the door.
-    pub(crate) fn admits(&self, token: &str) -> bool {
-        match self {
-            Self::Anonymous | Self::AnyToken => true,
-            Self::Tokens(tokens) => tokens.iter().any(|known| known == token),
-        }
-    }
 }
 
 impl fmt::Debug for Access {

@@ -9,10 +9,11 @@ use dxstream::event::EventKind;
 use dxstream::symbol::SymbolId;
 use tokio::sync::Notify;
 
-use crate::config::{Access, ExchangeConfig, Rules, SlowClient, Start};
+use crate::config::{ExchangeConfig, Rules, SlowClient, Start};
 use crate::encode::Layout;
+use crate::fault::{Encoding, Expiry};
 use crate::ledger::Ledger;
-use crate::session::{Output, Sent, Session};
+use crate::session::{Admission, Output, Sent, Session};
 use crate::source::{Depth, Due, Row};
 
 /// Most events that the source emits between two looks at the clients.
@@ -36,6 +37,10 @@ pub struct Stats {
     pub errors: u64,
     /// Clients disconnected because they did not read.
     pub slow_clients: u64,
+    /// Connections that ever came in, whether or not they got as far as the WebSocket.
+    pub attempts: u64,
+    /// How often each fault has happened, in the order in which they were set.
+    pub faults: Vec<u64>,
     events: [u64; EventKind::ALL.len()],
 }
 
@@ -79,6 +84,11 @@ impl Record {
         change(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Begins to count so many faults.
+    pub(crate) fn count_faults(&self, faults: usize) {
+        self.update(|stats| stats.faults = vec![0; faults]);
+    }
+
     pub(crate) fn received(&self) -> Vec<String> {
         let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         received.iter().cloned().collect()
@@ -113,7 +123,7 @@ pub(crate) enum Next {
 /// The sessions and the ledger.
 pub(crate) struct Hub {
     rules: Arc<Rules>,
-    access: Arc<Access>,
+    admission: Arc<Admission>,
     start: Start,
     slow_client: SlowClient,
     received_limit: usize,
@@ -129,7 +139,7 @@ impl Hub {
     pub(crate) fn new(config: ExchangeConfig, record: Arc<Record>) -> Self {
         Self {
             rules: Arc::new(config.rules),
-            access: Arc::new(config.access),
+            admission: Arc::new(Admission::new(config.access)),
             start: config.start,
             slow_client: config.slow_client,
             received_limit: config.received_limit,
@@ -148,7 +158,8 @@ impl Hub {
         let wake = Rc::new(Notify::new());
         let tables = Arc::clone(&self.ledger.tables);
         let rules = Arc::clone(&self.rules);
-        let session = Session::new(now, rules, Arc::clone(&self.access), tables, self.slow_client);
+        let session =
+            Session::new(now, rules, Arc::clone(&self.admission), tables, self.slow_client);
         self.connections.insert(id, Connection { session, wake: Rc::clone(&wake) });
         self.record.update(|stats| {
             stats.connections += 1;
@@ -250,6 +261,37 @@ impl Hub {
         }
     }
 
+    /// Lets every connection look for what there is to do.
+    pub(crate) fn wake_all(&self) {
+        for Connection { wake, .. } in self.connections.values() {
+            wake.notify_one();
+        }
+    }
+
+    /// Says nothing more to a client and does not listen to it, but keeps it among the connections.
+    pub(crate) fn mute(&mut self, id: u64) {
+        self.change(id, Session::mute);
+    }
+
+    /// Lets the token of a client expire.
+    pub(crate) fn expire(&mut self, id: u64, expiry: Expiry) {
+        self.change(id, |session| session.expire(expiry));
+    }
+
+    /// Encodes what a client gets in another way from here on.
+    pub(crate) fn reconfigure(&mut self, id: u64, encoding: &Encoding) {
+        self.change(id, |session| session.reconfigure(encoding));
+    }
+
+    /// Does something to a client that may end subscriptions.
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Session)) {
+        let Some(Connection { session, .. }) = self.connections.get_mut(&id) else { return };
+        let before = session.subscribed();
+        change(session);
+        let after = session.subscribed();
+        self.record.update(|stats| stats.subscriptions = stats.subscriptions + after - before);
+    }
+
     /// Lets the source and every session do what is due.
     pub(crate) fn turn(&mut self, now: Duration) -> Next {
         for Connection { session, .. } in self.connections.values_mut() {
@@ -333,6 +375,7 @@ mod tests {
     use dxstream::symbol::SymbolId;
 
     use super::*;
+    use crate::config::Access;
 
     #[test]
     fn a_client_that_does_not_read_is_dropped_once() {

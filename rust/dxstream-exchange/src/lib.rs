@@ -9,6 +9,7 @@
 pub mod blast;
 pub mod config;
 mod encode;
+pub mod fault;
 mod hub;
 mod ledger;
 pub mod market;
@@ -28,6 +29,7 @@ use dxstream::event::EventKind;
 use dxstream::symbol::{SymbolId, Tables};
 use tokio::sync::mpsc;
 
+use crate::fault::{Fault, FaultError};
 use crate::hub::{Hub, Record};
 use crate::server::{Command, Service};
 use crate::source::{Depth, Row};
@@ -50,6 +52,9 @@ pub enum ExchangeError {
     /// A blast writes to the socket itself, without TLS.
     #[error("a blast does not speak TLS")]
     BlastOverTls,
+    /// A fault cannot happen.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     /// The system gave no thread or no event queue.
     #[error("cannot start the exchange's thread: {0}")]
     Thread(#[source] io::Error),
@@ -63,6 +68,8 @@ pub enum ExchangeError {
 pub struct Exchange {
     address: SocketAddr,
     ca_pem: Option<String>,
+    /// Whether it serves a blast.
+    blasts: bool,
     tables: Arc<Tables>,
     record: Arc<Record>,
     commands: mpsc::UnboundedSender<(Command, std::sync::mpsc::SyncSender<()>)>,
@@ -81,6 +88,7 @@ impl Exchange {
         if config.tls && config.blast.is_some() {
             return Err(ExchangeError::BlastOverTls);
         }
+        fault::check(&config.faults, config.tls, config.blast.is_some())?;
         let (acceptor, ca_pem) = if config.tls {
             let (acceptor, ca_pem) = tls::acceptor()?;
             (Some(acceptor), Some(ca_pem))
@@ -98,12 +106,15 @@ impl Exchange {
             .map_err(ExchangeError::Thread)?;
 
         let record = Arc::new(Record::default());
+        record.count_faults(config.faults.len());
         let tables = Arc::clone(&config.tables);
+        let blasts = config.blast.is_some();
         let service = Service {
             listener,
             tls: acceptor,
             blast: config.blast.clone().map(Arc::new),
             max_message_bytes: config.rules.max_message_bytes,
+            faults: config.faults.clone(),
             record: Arc::clone(&record),
         };
         let (commands, received) = mpsc::unbounded_channel();
@@ -113,7 +124,7 @@ impl Exchange {
             .spawn(move || server::run(&runtime, service, Hub::new(config, hub_record), received))
             .map_err(ExchangeError::Thread)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { address, ca_pem, tables, record, commands, thread })
+        Ok(Self { address, ca_pem, blasts, tables, record, commands, thread })
     }
 
     /// Where clients connect to: `ws://127.0.0.1:port/`, or `wss` with TLS.
@@ -167,6 +178,16 @@ impl Exchange {
     /// Closes every connection after what is ready to be sent; new ones may come.
     pub fn close_connections(&self, code: u16, reason: &str) {
         self.command(Command::CloseConnections(code, reason.to_owned()));
+    }
+
+    /// Replaces the faults, for the connections that are open too; [`Stats::faults`] begins anew.
+    ///
+    /// # Errors
+    /// [`FaultError`] when a fault cannot happen; the faults are then those that they were.
+    pub fn set_faults(&self, faults: Vec<Fault>) -> Result<(), FaultError> {
+        fault::check(&faults, self.ca_pem.is_some(), self.blasts)?;
+        self.command(Command::SetFaults(faults));
+        Ok(())
     }
 
     /// What the exchange has done so far.

@@ -22,12 +22,13 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 
 use crate::blast::{Blast, Blasts};
+use crate::fault::Fault;
+use crate::fault::handshake::Link;
+use crate::fault::script::{Script, Step};
+use crate::fault::wire::{Transport, Wire};
 use crate::hub::{Hub, Next, Record};
 use crate::session::Output;
 use crate::source::{Depth, Row};
-
-/// How long a client may take for the TLS and WebSocket handshakes.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read the last messages before a close, and to close in turn.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     Play,
     SendRaw(String),
     CloseConnections(u16, String),
+    SetFaults(Vec<Fault>),
     Stop,
 }
 
@@ -54,6 +56,7 @@ pub(crate) struct Service {
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) blast: Option<Arc<Blast>>,
     pub(crate) max_message_bytes: usize,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) record: Arc<Record>,
 }
 
@@ -65,6 +68,9 @@ struct Shared {
     tls: Option<TlsAcceptor>,
     blast: Option<(Arc<Blast>, Blasts)>,
     max_message_bytes: usize,
+    script: Rc<RefCell<Script>>,
+    /// Told when the exchange stops.
+    stop: Rc<Notify>,
     record: Arc<Record>,
 }
 
@@ -94,6 +100,8 @@ async fn serve(service: Service, hub: Hub, mut commands: Commands) {
         tls: service.tls,
         blast: service.blast.map(|blast| (blast, Blasts::default())),
         max_message_bytes: service.max_message_bytes,
+        script: Rc::new(RefCell::new(Script::new(service.faults, Arc::clone(&service.record)))),
+        stop: Rc::default(),
         record: service.record,
     });
     let accepting = spawn_local(accept(listener, Rc::clone(&shared)));
@@ -137,12 +145,17 @@ fn obey(shared: &Shared, command: Command) {
         Command::Play => hub.play(now),
         Command::SendRaw(text) => hub.send_raw(now, &text),
         Command::CloseConnections(code, reason) => hub.close_connections(code, &reason),
+        Command::SetFaults(faults) => {
+            shared.script.borrow_mut().set(faults);
+            hub.wake_all();
+        }
         Command::Stop => hub.close_connections(1001, "going away"),
     }
 }
 
 /// Waits until every client has been told that the exchange stops.
 async fn farewell(shared: &Shared) {
+    shared.stop.notify_waiters();
     if let Some((_, blasts)) = &shared.blast {
         blasts.stop();
     }
@@ -160,6 +173,7 @@ async fn accept(listener: TcpListener, shared: Rc<Shared>) {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
+        shared.record.update(|stats| stats.attempts += 1);
         if shared.record.stats().connections < MAX_CONNECTIONS {
             let _ = socket.set_nodelay(true);
             spawn_local(greet(socket, Rc::clone(&shared)));
@@ -168,35 +182,26 @@ async fn accept(listener: TcpListener, shared: Rc<Shared>) {
 }
 
 async fn greet(socket: TcpStream, shared: Rc<Shared>) {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(shared.max_message_bytes))
+        .max_frame_size(Some(shared.max_message_bytes));
+    let accepted = Link::accept(socket, &shared.script, &shared.stop).await;
+    let Some((mut link, socket)) = accepted else { return };
     if let Some(acceptor) = &shared.tls {
-        let Ok(Ok(socket)) = timeout(HANDSHAKE, acceptor.accept(socket)).await else { return };
-        if let Some(ws) = upgrade(socket, &shared).await {
-            converse(ws, &shared).await;
+        let Some(socket) = link.secure(acceptor, socket).await else { return };
+        if let Some(ws) = link.upgrade(socket, config).await {
+            converse(ws, link, &shared).await;
         }
-    } else if let Some(ws) = upgrade(socket, &shared).await {
+    } else if let Some(ws) = link.upgrade(socket, config).await {
         match &shared.blast {
             Some((blast, blasts)) => give_blast(ws, &shared, blast, blasts).await,
-            None => converse(ws, &shared).await,
+            None => converse(ws, link, &shared).await,
         }
     }
 }
 
-async fn upgrade<S>(socket: S, shared: &Shared) -> Option<WebSocketStream<S>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(shared.max_message_bytes))
-        .max_frame_size(Some(shared.max_message_bytes));
-    let upgrade = tokio_tungstenite::accept_async_with_config(socket, Some(config));
-    timeout(HANDSHAKE, upgrade).await.ok()?.ok()
-}
-
 /// Speaks with a client until either side closes.
-async fn converse<S>(ws: WebSocketStream<S>, shared: &Shared)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn converse<S: Transport>(ws: WebSocketStream<S>, mut link: Link, shared: &Shared) {
     let (id, wake) = shared.hub.borrow_mut().open(shared.now());
     let (mut sink, mut stream) = ws.split();
     let read = async {
@@ -222,30 +227,48 @@ where
     let write = async {
         loop {
             let outputs = shared.hub.borrow_mut().take(id);
-            if outputs.is_empty() {
+            let steps = link.line.steps(outputs);
+            if steps.is_empty() {
                 wake.notified().await;
                 continue;
             }
             shared.turn.notify_one();
-            for output in outputs {
-                if say(&mut sink, output).await.is_none() {
-                    return;
+            for step in steps {
+                let goes_on = match step {
+                    Step::Say(output) => say(&mut sink, output).await.is_some(),
+                    Step::End(ending) => return sink.flush().await.is_ok().then_some(ending),
+                    step => link.perform(step, &mut sink, &shared.hub, id).await.is_ok(),
+                };
+                if !goes_on {
+                    return None;
                 }
             }
             if sink.flush().await.is_err() {
-                return;
+                return None;
             }
         }
     };
-    tokio::select! {
-        () = read => { let _ = timeout(FAREWELL, sink.close()).await; }
-        () = write => {}
+    let ending = tokio::select! {
+        () = read => {
+            let _ = timeout(FAREWELL, sink.close()).await;
+            None
+        }
+        ending = write => ending,
+    };
+    match ending {
+        // A client that hears nothing more is still connected.
+        Some(_) => shared.hub.borrow_mut().mute(id),
+        None => shared.hub.borrow_mut().leave(id),
+    }
+    shared.turn.notify_one();
+    if let Ok(mut ws) = stream.reunite(sink) {
+        match ending {
+            Some(ending) => link.end(ws.get_mut(), ending).await,
+            None => drain(ws.get_mut()).await,
+        }
     }
     shared.hub.borrow_mut().leave(id);
     shared.turn.notify_one();
-    if let Ok(mut ws) = stream.reunite(sink) {
-        drain(ws.get_mut()).await;
-    }
 }
 
 /// Sends one output; nothing where it was the last.
@@ -270,20 +293,24 @@ where
 /// Ends the stream, as the server has to do first, and reads what is left until the client ends
 /// its own: unread bytes would turn the end into a reset, which takes what the client has not read
 /// with it.
-async fn drain<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) {
+pub(crate) async fn drain<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) {
     let read = async {
-        if socket.shutdown().await.is_err() {
-            return;
+        if socket.shutdown().await.is_ok() {
+            read_to_end(socket).await;
         }
-        let mut buffer = vec![0; 16 << 10];
-        while matches!(socket.read(&mut buffer).await, Ok(1..)) {}
     };
     let _ = timeout(FAREWELL, read).await;
 }
 
+/// Reads what is left, and leaves it.
+pub(crate) async fn read_to_end<S: AsyncRead + Unpin>(socket: &mut S) {
+    let mut buffer = vec![0; 16 << 10];
+    while matches!(socket.read(&mut buffer).await, Ok(1..)) {}
+}
+
 /// Speaks with a client until it has subscribed to quotes, then hands its socket to the blast.
 async fn give_blast(
-    mut ws: WebSocketStream<TcpStream>,
+    mut ws: WebSocketStream<Wire<Wire<TcpStream>>>,
     shared: &Shared,
     blast: &Arc<Blast>,
     blasts: &Blasts,
@@ -312,7 +339,7 @@ async fn give_blast(
         }
     };
     if let Some((channel, layout)) = begun
-        && let Ok(socket) = ws.into_inner().into_std()
+        && let Ok(socket) = ws.into_inner().into_inner().into_inner().into_std()
     {
         let done = blasts.send(blast, socket, channel, &layout, Arc::clone(&shared.record));
         let _ = done.await;

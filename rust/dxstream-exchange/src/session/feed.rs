@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 
 use crate::config::Rules;
 use crate::encode::Layout;
+use crate::fault::Encoding;
 use crate::session::message::ClientMessage;
 use crate::session::outbox::Outbox;
 use crate::session::reply;
@@ -24,6 +25,10 @@ enum DataFormat {
 }
 
 impl DataFormat {
+    const fn of(compact: bool) -> Self {
+        if compact { Self::Compact } else { Self::Full }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Full => "FULL",
@@ -41,6 +46,8 @@ pub(crate) struct Feed {
     channel: i64,
     pub(crate) contract: Contract,
     format: DataFormat,
+    /// What the format and the fields are, whatever the client asks for.
+    encoding: Encoding,
     period: Duration,
     /// The fields that the client asked for.
     asked: HashMap<EventKind, Vec<String>>,
@@ -66,11 +73,17 @@ struct Frame {
 }
 
 impl Feed {
-    pub(crate) fn new(channel: i64, contract: Contract, rules: &Rules) -> Self {
+    pub(crate) fn new(
+        channel: i64,
+        contract: Contract,
+        encoding: &Encoding,
+        rules: &Rules,
+    ) -> Self {
         Self {
             channel,
             contract,
-            format: DataFormat::Full,
+            format: DataFormat::of(encoding.compact == Some(true)),
+            encoding: encoding.clone(),
             period: rules.aggregation.grant(None),
             asked: HashMap::new(),
             layouts: HashMap::new(),
@@ -89,17 +102,31 @@ impl Feed {
             self.period = rules.aggregation.grant(wish.seconds());
         }
         match message.accept_data_format.as_deref() {
+            _ if self.encoding.compact.is_some() => {}
             Some("COMPACT") => self.format = DataFormat::Compact,
             Some("FULL") => self.format = DataFormat::Full,
             _ => {}
         }
         for (name, fields) in message.accept_event_fields.iter().flatten() {
             let Some(kind) = find_kind(name) else { continue };
-            let layout = Layout::new(kind, fields, rules.field_names);
+            let layout =
+                Layout::new(kind, self.encoding.fields(kind).unwrap_or(fields), rules.field_names);
             if self.layouts.get(&kind).is_some_and(|told| *told != layout) {
                 self.layouts.remove(&kind);
             }
             self.asked.insert(kind, fields.clone());
+        }
+        outbox.push(reply::feed_config(self.channel, self.format.name(), self.period, None));
+    }
+
+    /// Encodes rows in another way from here on and tells the client; fields are told with the next data.
+    pub(crate) fn reconfigure(&mut self, encoding: &Encoding, outbox: &mut Outbox) {
+        self.encoding = encoding.clone();
+        if let Some((kind, _)) = &encoding.fields {
+            self.layouts.remove(kind);
+        }
+        if let Some(compact) = encoding.compact {
+            self.format = DataFormat::of(compact);
         }
         outbox.push(reply::feed_config(self.channel, self.format.name(), self.period, None));
     }
@@ -217,7 +244,8 @@ impl Feed {
     ) -> &Layout {
         self.layouts.entry(kind).or_insert_with(|| {
             let asked = self.asked.get(&kind).map_or(&[][..], Vec::as_slice);
-            let layout = Layout::new(kind, asked, rules.field_names);
+            let fields = self.encoding.fields(kind).unwrap_or(asked);
+            let layout = Layout::new(kind, fields, rules.field_names);
             let fields = Some((kind.name(), layout.names()));
             outbox.push(reply::feed_config(self.channel, self.format.name(), self.period, fields));
             layout

@@ -7,7 +7,7 @@ use dxstream::event::{Contract, EventKind};
 use dxstream::symbol::{CandleSymbol, SymbolId, TextId};
 use serde_json::{Map, json};
 
-use crate::config::Access;
+use crate::session::admission::Verdict;
 use crate::session::dom::Dom;
 use crate::session::feed::{Feed, find_kind};
 use crate::session::message::{ClientMessage, Item};
@@ -86,7 +86,7 @@ impl Session {
         self.speak_every = wish.unwrap_or(rules.keepalive_timeout).min(rules.keepalive_timeout) / 2;
         self.outbox.push(reply::setup(rules.keepalive_timeout, rules.accept_keepalive_timeout));
         if self.stage == Stage::Connected {
-            if *self.access == Access::Anonymous {
+            if self.admission.is_anonymous() {
                 self.stage = Stage::Authorized;
                 self.outbox.push(reply::authorized());
             } else {
@@ -99,13 +99,23 @@ impl Session {
     fn authenticate(&mut self, message: &ClientMessage) {
         if self.stage == Stage::Connected {
             self.bad_action(0, "SETUP step missing");
-        } else if message.token.as_deref().is_some_and(|token| self.access.admits(token)) {
-            self.stage = Stage::Authorized;
-            self.outbox.push(reply::authorized());
-        } else {
-            self.stage = Stage::SetUp;
-            self.outbox.push(reply::unauthorized());
-            self.outbox.close(1008, "unauthorized");
+            return;
+        }
+        match self.admission.judge(message.token.as_deref()) {
+            Verdict::Admitted(token) => {
+                self.stage = Stage::Authorized;
+                self.token = Some(token);
+                self.outbox.push(reply::authorized());
+            }
+            Verdict::Refused => {
+                self.stage = Stage::SetUp;
+                self.outbox.push(reply::unauthorized());
+                self.outbox.close(1008, "unauthorized");
+            }
+            Verdict::Failed => {
+                self.stage = Stage::SetUp;
+                self.outbox.error(0, ErrorKind::Unauthorized, "Authentication failed");
+            }
         }
     }
 
@@ -131,7 +141,7 @@ impl Session {
                     ("contract".to_owned(), json!(contract.name())),
                     ("subFormat".to_owned(), json!("LIST")),
                 ]);
-                (Channel::Feed(Feed::new(id, contract, &self.rules)), parameters)
+                (Channel::Feed(Feed::new(id, contract, &self.encoding, &self.rules)), parameters)
             }
             "DOM" => {
                 let Some(dom) = Dom::new(message, &self.rules) else {

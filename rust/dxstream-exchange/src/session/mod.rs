@@ -3,7 +3,9 @@
 //! The order of the conversation, the literal texts of ERROR and the delivery of each contract
 //! follow the DXLink specification and what dxFeed's servers were seen to do.
 
+mod admission;
 mod dom;
+mod expiry;
 mod feed;
 mod handle;
 mod message;
@@ -19,9 +21,11 @@ use std::time::Duration;
 use dxstream::event::{Contract, EventKind};
 use dxstream::symbol::Tables;
 
-use crate::config::{Access, Rules, Silence, SlowClient, SubscriptionRate};
+use crate::config::{Rules, Silence, SlowClient, SubscriptionRate};
 use crate::encode::Layout;
+use crate::fault::Encoding;
 use crate::ledger::Ledger;
+use crate::session::admission::Token;
 use crate::session::dom::Dom;
 use crate::session::feed::Feed;
 use crate::session::message::ClientMessage;
@@ -30,6 +34,7 @@ use crate::session::reply::ErrorKind;
 use crate::session::subscription::{Key, Subscriptions, Terms};
 use crate::source::Row;
 
+pub(crate) use admission::Admission;
 pub(crate) use outbox::{Output, Sent};
 
 /// How far a client has come.
@@ -50,10 +55,12 @@ enum Channel {
 #[derive(Debug)]
 pub(crate) struct Session {
     rules: Arc<Rules>,
-    access: Arc<Access>,
+    admission: Arc<Admission>,
     tables: Arc<Tables>,
     slow_client: SlowClient,
     stage: Stage,
+    /// What the client was let in with.
+    token: Option<Token>,
     /// When the client's last message came, and how long it may be silent after it.
     heard: Duration,
     client_timeout: Duration,
@@ -61,6 +68,8 @@ pub(crate) struct Session {
     spoke: Duration,
     speak_every: Duration,
     channels: BTreeMap<i64, Channel>,
+    /// How rows are encoded, whatever the client asks for.
+    encoding: Encoding,
     subscriptions: Subscriptions,
     /// Subscriptions whose last value or snapshot is still to be sent.
     fresh: VecDeque<Key>,
@@ -80,20 +89,22 @@ impl Session {
     pub(crate) fn new(
         now: Duration,
         rules: Arc<Rules>,
-        access: Arc<Access>,
+        admission: Arc<Admission>,
         tables: Arc<Tables>,
         slow_client: SlowClient,
     ) -> Self {
         Self {
-            access,
+            admission,
             tables,
             slow_client,
             stage: Stage::Connected,
+            token: None,
             heard: now,
             client_timeout: rules.accept_keepalive_timeout,
             spoke: now,
             speak_every: rules.keepalive_timeout / 2,
             channels: BTreeMap::new(),
+            encoding: Encoding::default(),
             subscriptions: Subscriptions::default(),
             fresh: VecDeque::new(),
             allowance: rules.subscription_rate.map(|rate| Allowance {
@@ -249,6 +260,33 @@ impl Session {
     pub(crate) fn abandon(&mut self) {
         self.channels.clear();
         self.outbox.abandon(1008, "slow consumer");
+    }
+
+    /// Says nothing more, and does not listen any more.
+    pub(crate) fn mute(&mut self) {
+        self.forget_channels();
+        self.outbox.mute();
+    }
+
+    /// Encodes rows in another way from here on, and tells the client.
+    pub(crate) fn reconfigure(&mut self, encoding: &Encoding) {
+        let Encoding { fields, compact } = encoding.clone();
+        self.encoding.fields = fields.or(self.encoding.fields.take());
+        self.encoding.compact = compact.or(self.encoding.compact);
+        for channel in self.channels.values_mut() {
+            if let Channel::Feed(feed) = channel {
+                feed.reconfigure(&self.encoding, &mut self.outbox);
+            }
+        }
+    }
+
+    /// Ends every channel without a word; tells which there were.
+    fn forget_channels(&mut self) -> Vec<i64> {
+        let channels: Vec<i64> = std::mem::take(&mut self.channels).into_keys().collect();
+        for &channel in &channels {
+            self.subscriptions.remove_channel(channel);
+        }
+        channels
     }
 
     /// What was sent since this was last asked.

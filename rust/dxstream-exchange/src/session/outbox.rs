@@ -65,10 +65,21 @@ impl Outbox {
     /// Ends the conversation without what is in the outbox.
     pub(crate) fn abandon(&mut self, code: u16, reason: &str) {
         if !self.closed {
-            self.queue.clear();
-            self.bytes = 0;
+            self.clear();
             self.close(code, reason);
         }
+    }
+
+    /// Ends the conversation without a word.
+    pub(crate) fn mute(&mut self) {
+        self.clear();
+        self.closed = true;
+    }
+
+    /// Drops what is not sent yet.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+        self.bytes = 0;
     }
 
     pub(crate) fn take(&mut self) -> Option<Output> {

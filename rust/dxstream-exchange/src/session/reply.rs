@@ -20,6 +20,7 @@ const USER_ID: &str = "exchange-user";
 pub(crate) enum ErrorKind {
     UnsupportedProtocol,
     Timeout,
+    Unauthorized,
     InvalidMessage,
     BadAction,
 }
@@ -29,6 +30,7 @@ impl ErrorKind {
         match self {
             Self::UnsupportedProtocol => "UNSUPPORTED_PROTOCOL",
             Self::Timeout => "TIMEOUT",
+            Self::Unauthorized => "UNAUTHORIZED",
             Self::InvalidMessage => "INVALID_MESSAGE",
             Self::BadAction => "BAD_ACTION",
         }

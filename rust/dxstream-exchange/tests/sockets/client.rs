@@ -1,5 +1,6 @@
 //! A WebSocket client that says what it is told and waits for what it expects.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// How long anything may take.
@@ -44,6 +46,10 @@ pub(crate) enum Heard {
 
 impl Client {
     pub(crate) async fn connect(exchange: &Exchange) -> Self {
+        Self::try_connect(exchange).await.unwrap()
+    }
+
+    pub(crate) async fn try_connect(exchange: &Exchange) -> Result<Self, Error> {
         let socket = TcpStream::connect(("127.0.0.1", exchange.port())).await.unwrap();
         let socket: Box<dyn Socket> = match exchange.ca_pem() {
             None => Box::new(socket),
@@ -58,26 +64,37 @@ impl Client {
                     .with_no_client_auth();
                 let name = ServerName::try_from("localhost").unwrap();
                 let connector = TlsConnector::from(Arc::new(config));
-                Box::new(connector.connect(name, socket).await.unwrap())
+                Box::new(connector.connect(name, socket).await?)
             }
         };
-        let (ws, _) = client_async(exchange.url(), socket).await.unwrap();
-        Self { ws }
+        let (ws, _) = client_async(exchange.url(), socket).await?;
+        Ok(Self { ws })
     }
 
     /// A client with channel 1 open: COMPACT, no aggregation, symbol and bid price of quotes.
     pub(crate) async fn opened(exchange: &Exchange) -> Self {
         let mut client = Self::connect(exchange).await;
+        client.open().await;
+        client.wait_for("FEED_CONFIG").await;
+        client
+    }
+
+    /// Asks for what [`Client::opened`] has, and waits for nothing.
+    pub(crate) async fn open(&mut self) {
         for text in [
             r#"{"type":"SETUP","channel":0,"version":"0.1-test/1"}"#,
             r#"{"type":"AUTH","channel":0,"token":"token"}"#,
             r#"{"type":"CHANNEL_REQUEST","channel":1,"service":"FEED","parameters":{"contract":"AUTO"}}"#,
             r#"{"type":"FEED_SETUP","channel":1,"acceptAggregationPeriod":0,"acceptDataFormat":"COMPACT","acceptEventFields":{"Quote":["eventSymbol","bidPrice"],"TimeAndSale":["eventSymbol","index"]}}"#,
         ] {
-            client.say(text).await;
+            // What the server says tells whether it is still there.
+            let _ = self.ws.send(Message::text(text)).await;
         }
-        client.wait_for("FEED_CONFIG").await;
-        client
+    }
+
+    /// The socket, once the handshakes are over.
+    pub(crate) fn into_inner(self) -> Box<dyn Socket> {
+        self.ws.into_inner()
     }
 
     pub(crate) async fn say(&mut self, text: &str) {
@@ -115,6 +132,31 @@ impl Client {
             Some(Ok(Message::Pong(_))) => Heard::Pong,
             _ => Heard::End,
         }
+    }
+
+    /// The next message as it is.
+    pub(crate) async fn message(&mut self) -> Result<Message, Error> {
+        let message = timeout(DEADLINE, self.ws.next()).await.expect("the server is silent");
+        message.expect("the server has not left")
+    }
+
+    /// How the connection ends without a close, whatever comes before it.
+    pub(crate) async fn end(&mut self) -> ErrorKind {
+        loop {
+            match self.message().await {
+                Ok(_) => {}
+                Err(Error::Io(error)) => return error.kind(),
+                Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                    return ErrorKind::UnexpectedEof;
+                }
+                Err(error) => panic!("{error:?} in place of the end"),
+            }
+        }
+    }
+
+    /// Whether something has come by now.
+    pub(crate) async fn has_heard(&mut self) -> bool {
+        timeout(Duration::from_millis(20), self.ws.next()).await.is_ok()
     }
 
     /// The next message of this type; others before it are let go.

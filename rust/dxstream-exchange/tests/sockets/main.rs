@@ -2,5 +2,6 @@
 
 mod blasts;
 mod client;
+mod faults;
 mod protocol;
 mod sources;

@@ -7,7 +7,7 @@ use dxstream::symbol::SymbolId;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::ExchangeConfig;
+use crate::config::{Access, ExchangeConfig};
 
 const AUTH: &str = r#"{"type":"AUTH","channel":0,"token":"secret"}"#;
 const SETUP: &str = r#"{"type":"SETUP","channel":0,"version":"0.1-test/1","keepaliveTimeout":60,"acceptKeepaliveTimeout":60}"#;
@@ -26,7 +26,7 @@ impl Talk {
         let session = Session::new(
             Duration::ZERO,
             Arc::new(rules),
-            Arc::new(access),
+            Arc::new(Admission::new(access)),
             tables,
             SlowClient::Disconnect,
         );
