@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from dxstream import _dxstream
 from dxstream.dxfeed import Event
+from dxstream.faults import Fault
 
 __all__ = ["Blast", "Exchange", "ExchangeStats", "Market", "Rules", "Tape", "TapeContents"]
 
@@ -182,6 +183,10 @@ class ExchangeStats:
         Clients disconnected because they did not read.
     events
         Events put out, by the name of their type, each counted once a client.
+    attempts
+        Connections that ever came in, whether or not they got as far as the WebSocket.
+    faults
+        How often each fault has happened, in the order in which they were set.
     """
 
     connections: int
@@ -191,6 +196,8 @@ class ExchangeStats:
     errors: int
     slow_clients: int
     events: dict[str, int]
+    attempts: int
+    faults: tuple[int, ...]
 
 
 class Exchange:
@@ -205,6 +212,8 @@ class Exchange:
         Where to listen; 0 lets the system choose.
     rules
         How it speaks.
+    faults
+        What goes wrong on purpose; see :mod:`dxstream.faults`. A :class:`Blast` has none.
 
     Raises
     ------
@@ -230,10 +239,12 @@ class Exchange:
         *,
         port: int = 0,
         rules: Rules = Rules(),
+        faults: Sequence[Fault] = (),
     ) -> None:
         self._native = _dxstream.Exchange(
             port,
             rules,
+            faults,
             market=source if isinstance(source, Market) else None,
             blast=source if isinstance(source, Blast) else None,
             tape=source if isinstance(source, Tape) else None,
@@ -333,14 +344,24 @@ class Exchange:
         """Close every connection; new ones may come."""
         self._native.close_connections(code, reason)
 
+    def set_faults(self, faults: Sequence[Fault]) -> None:
+        """Replace the faults, for the connections that are open too; they are counted anew.
+
+        Raises
+        ------
+        ValueError
+            If a fault cannot happen; the faults are then those that they were.
+        """
+        self._native.set_faults(faults)
+
     def received(self) -> list[str]:
         """Return the clients' last messages, oldest first, as many as the rules keep."""
         return self._native.received()
 
     def stats(self) -> ExchangeStats:
         """Count what the exchange has done."""
-        counts, events = self._native.stats()
-        return ExchangeStats(**counts, events=events)
+        counts, events, faults = self._native.stats()
+        return ExchangeStats(**counts, events=events, faults=faults)
 
     def stop(self) -> None:
         """Close every connection and stop listening."""

@@ -15,12 +15,13 @@ use dxstream_exchange::config::{Access, FieldNames, Rules, SlowClient, Start, Su
 use dxstream_exchange::market::{Market, MarketConfig};
 use dxstream_exchange::source::{Depth, Level, Row};
 use dxstream_exchange::tape::{Speed, Tape, TapeError, TapePlayer};
-use dxstream_exchange::{self as exchange, ExchangeConfig};
+use dxstream_exchange::{self as exchange, ExchangeConfig, ExchangeError};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::event::rows::row_of;
+use crate::fault;
 
 /// `dxstream.exchange.Market`.
 #[derive(FromPyObject)]
@@ -171,6 +172,9 @@ impl TapeSettings {
 /// Symbols, counts of events by type, time of the first event in ms, and seconds to the last.
 type Contents<'py> = (Bound<'py, PyTuple>, Bound<'py, PyDict>, Option<i64>, f64);
 
+/// Counts by name, events by type, and how often each fault happened.
+type Counts<'py> = (Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyTuple>);
+
 /// What a tape holds.
 struct TapeContents {
     symbols: Vec<String>,
@@ -204,11 +208,12 @@ pub(crate) struct Exchange {
 #[pymethods]
 impl Exchange {
     #[new]
-    #[pyo3(signature = (port, rules, *, market=None, blast=None, tape=None))]
+    #[pyo3(signature = (port, rules, faults, *, market=None, blast=None, tape=None))]
     fn py_new(
         py: Python<'_>,
         port: u16,
         rules: RuleSettings,
+        faults: Vec<Bound<'_, PyAny>>,
         market: Option<MarketSettings>,
         blast: Option<BlastSettings>,
         tape: Option<TapeSettings>,
@@ -232,9 +237,12 @@ impl Exchange {
             config.source = Some(Box::new(player));
         }
         config.blast = blast.map(BlastSettings::blast).transpose()?;
-        let server = py
-            .detach(|| exchange::Exchange::start(config))
-            .map_err(|error| PyOSError::new_err(error.to_string()))?;
+        config.faults = fault::all(faults)?;
+        let server =
+            py.detach(|| exchange::Exchange::start(config)).map_err(|error| match error {
+                ExchangeError::Fault(_) => PyValueError::new_err(error.to_string()),
+                _ => PyOSError::new_err(error.to_string()),
+            })?;
         Ok(Self { server, options, tape: contents })
     }
 
@@ -321,15 +329,23 @@ impl Exchange {
         py.detach(|| self.server.close_connections(code, reason));
     }
 
+    /// Replaces the faults.
+    #[pyo3(name = "set_faults")]
+    fn py_set_faults(&self, py: Python<'_>, faults: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
+        let faults = fault::all(faults)?;
+        py.detach(|| self.server.set_faults(faults))
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
     /// The clients' last messages, oldest first.
     #[pyo3(name = "received")]
     fn py_received(&self) -> Vec<String> {
         self.server.received()
     }
 
-    /// What the exchange has done: counts by name, and events by type.
+    /// What the exchange has done: counts by name, events by type, and how often each fault happened.
     #[pyo3(name = "stats")]
-    fn py_stats<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+    fn py_stats<'py>(&self, py: Python<'py>) -> PyResult<Counts<'py>> {
         let stats = self.server.stats();
         let counts = PyDict::new(py);
         counts.set_item("connections", stats.connections)?;
@@ -338,11 +354,12 @@ impl Exchange {
         counts.set_item("frames", stats.frames)?;
         counts.set_item("errors", stats.errors)?;
         counts.set_item("slow_clients", stats.slow_clients)?;
+        counts.set_item("attempts", stats.attempts)?;
         let events = PyDict::new(py);
         for &kind in EventKind::ALL {
             events.set_item(kind.name(), stats.events(kind))?;
         }
-        Ok((counts, events))
+        Ok((counts, events, PyTuple::new(py, &stats.faults)?))
     }
 
     /// Closes every connection and ends the exchange.

@@ -6,6 +6,7 @@ mod arrow;
 mod error;
 mod event;
 mod exchange;
+mod fault;
 mod streamer;
 mod strings;
 mod symbology;

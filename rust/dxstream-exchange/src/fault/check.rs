@@ -2,7 +2,10 @@
 
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 
-use super::{Action, Fault, FaultError, Injection, Point};
+use super::{Action, Encoding, Fault, FaultError, Injection, Messages, Point};
+use crate::config::FieldNames;
+use crate::encode::Layout;
+use crate::session::MESSAGE_TYPES;
 
 /// Longest reason of a close: a control frame carries 125 bytes, two of them the code (RFC 6455, 5.5).
 const MAX_REASON: usize = 123;
@@ -51,6 +54,12 @@ fn check_values(fault: &Fault) -> Result<(), FaultError> {
     if let Point::At(messages) = &fault.point {
         above_0("the number of a message", messages.number)?;
     }
+    if let Point::At(Messages { kind: Some(kind), .. })
+    | Point::After(Messages { kind: Some(kind), .. }) = &fault.point
+        && !MESSAGE_TYPES.contains(&kind.as_str())
+    {
+        return Err(FaultError::UnknownMessage(kind.clone()));
+    }
     above_0("times", fault.times.unwrap_or(1))?;
     match &fault.action {
         Action::Trickle { bytes_per_second } => {
@@ -84,6 +93,14 @@ fn check_values(fault: &Fault) -> Result<(), FaultError> {
             above_0("times", u64::from(*times))
         }
         Action::Repeat(times) => above_0("times", u64::from(*times)),
+        Action::Reconfigure(Encoding { fields: Some((kind, fields)), .. }) => {
+            let layout = Layout::new(*kind, fields, FieldNames::Lenient);
+            let served = layout.names();
+            match fields.iter().find(|field| !served.contains(&field.as_str())) {
+                Some(field) => Err(FaultError::UnknownField(kind.name(), field.clone())),
+                None => Ok(()),
+            }
+        }
         Action::Rewrite { old, .. } if old.is_empty() => Err(FaultError::NothingToRewrite),
         _ => Ok(()),
     }

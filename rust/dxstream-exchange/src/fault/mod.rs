@@ -223,6 +223,12 @@ pub enum FaultError {
     /// A header that HTTP does not allow.
     #[error("the header {0:?} is not a header of HTTP")]
     Header(String),
+    /// A type of message that the exchange does not send.
+    #[error("the exchange sends no message of the type {0:?}")]
+    UnknownMessage(String),
+    /// A field that the exchange does not serve.
+    #[error("{0} has no field {1:?}")]
+    UnknownField(&'static str, String),
     /// A rewrite of nothing.
     #[error("the text to rewrite is empty")]
     NothingToRewrite,

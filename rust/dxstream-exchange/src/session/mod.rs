@@ -36,6 +36,7 @@ use crate::source::Row;
 
 pub(crate) use admission::Admission;
 pub(crate) use outbox::{Output, Sent};
+pub(crate) use reply::MESSAGE_TYPES;
 
 /// How far a client has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,6 +15,20 @@ const VERSION: &str = concat!("1.0-", env!("CARGO_PKG_VERSION"));
 /// The user that every token stands for.
 const USER_ID: &str = "exchange-user";
 
+/// The types of all messages that a session makes.
+pub(crate) const MESSAGE_TYPES: [&str; 10] = [
+    "SETUP",
+    "AUTH_STATE",
+    "KEEPALIVE",
+    "ERROR",
+    "CHANNEL_OPENED",
+    "CHANNEL_CLOSED",
+    "FEED_CONFIG",
+    "FEED_DATA",
+    "DOM_CONFIG",
+    "DOM_SNAPSHOT",
+];
+
 /// The kinds of ERROR that the server sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
@@ -46,6 +60,7 @@ struct Message<'a, B> {
 }
 
 fn message<B: Serialize>(kind: &str, channel: i64, body: B) -> String {
+    debug_assert!(MESSAGE_TYPES.contains(&kind));
     serde_json::to_string(&Message { r#type: kind, channel, body })
         .expect("a message of named fields has a JSON form")
 }

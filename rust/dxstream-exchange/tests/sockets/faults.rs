@@ -393,20 +393,21 @@ async fn an_expired_token_is_refused_for_ever_and_another_is_let_in() {
     }
 }
 
+fn quote_fields(names: &[&str]) -> Encoding {
+    let names = names.iter().map(ToString::to_string).collect();
+    Encoding { fields: Some((EventKind::Quote, names)), compact: None }
+}
+
 #[tokio::test]
 async fn rows_are_encoded_in_another_way_and_the_client_is_told() {
-    let fields = |names: &[&str]| {
-        let names = names.iter().map(ToString::to_string).collect();
-        Encoding { fields: Some((EventKind::Quote, names)), compact: None }
-    };
     let full = Encoding { compact: Some(false), fields: None };
     let change =
         |number, encoding| Fault::new(after("FEED_DATA", number), Action::Reconfigure(encoding));
-    let missing = fields(&["eventSymbol"]);
+    let missing = quote_fields(&["eventSymbol"]);
     let exchange = exchange_with(vec![
         Fault::new(
             after("CHANNEL_OPENED", 1),
-            Action::Reconfigure(fields(&["bidPrice", "eventSymbol"])),
+            Action::Reconfigure(quote_fields(&["bidPrice", "eventSymbol"])),
         ),
         change(1, missing),
         change(2, full),
@@ -502,6 +503,12 @@ fn faults_that_cannot_happen_are_refused_and_change_nothing() {
             message(),
             Action::Inject(Injection { fragments: 0, ..Injection::text("") }),
             "fragments must be above 0, not 0",
+        ),
+        (at("FEED-DATA", 1), STALL, "the exchange sends no message of the type \"FEED-DATA\""),
+        (
+            opening(),
+            Action::Reconfigure(quote_fields(&["bidPrice", "bid"])),
+            "Quote has no field \"bid\"",
         ),
         (
             message(),
