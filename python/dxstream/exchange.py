@@ -14,8 +14,19 @@ from urllib.parse import parse_qsl, urlsplit
 from dxstream import _dxstream
 from dxstream.dxfeed import Event
 from dxstream.faults import Fault
+from dxstream.proxy import FaultProxy, ProxyStats
 
-__all__ = ["Blast", "Exchange", "ExchangeStats", "Market", "Rules", "Tape", "TapeContents"]
+__all__ = [
+    "Blast",
+    "Exchange",
+    "ExchangeStats",
+    "FaultProxy",
+    "Market",
+    "ProxyStats",
+    "Rules",
+    "Tape",
+    "TapeContents",
+]
 
 SYMBOLS = tuple(_dxstream.market_symbols())
 """The underlyings of the synthetic market."""

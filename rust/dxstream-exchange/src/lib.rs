@@ -13,6 +13,7 @@ pub mod fault;
 mod hub;
 mod ledger;
 pub mod market;
+pub mod proxy;
 mod server;
 mod session;
 pub mod source;

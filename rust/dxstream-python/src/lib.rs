@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod exchange;
 mod fault;
+mod proxy;
 mod streamer;
 mod strings;
 mod symbology;
@@ -26,6 +27,8 @@ mod _dxstream {
     use crate::event::rows::Rows;
     #[pymodule_export]
     use crate::exchange::{Exchange, market_symbols};
+    #[pymodule_export]
+    use crate::proxy::FaultProxy;
     #[pymodule_export]
     use crate::streamer::{Batch, Client, Fields, Queue, Symbols, Wake, shut_down};
     #[pymodule_export]

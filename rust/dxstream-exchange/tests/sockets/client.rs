@@ -1,6 +1,7 @@
 //! A WebSocket client that says what it is told and waits for what it expects.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +51,12 @@ impl Client {
     }
 
     pub(crate) async fn try_connect(exchange: &Exchange) -> Result<Self, Error> {
-        let socket = TcpStream::connect(("127.0.0.1", exchange.port())).await.unwrap();
+        Self::through(exchange, ([127, 0, 0, 1], exchange.port()).into()).await
+    }
+
+    /// Connects by way of an address that leads to the exchange.
+    pub(crate) async fn through(exchange: &Exchange, way: SocketAddr) -> Result<Self, Error> {
+        let socket = TcpStream::connect(way).await?;
         let socket: Box<dyn Socket> = match exchange.ca_pem() {
             None => Box::new(socket),
             Some(pem) => {

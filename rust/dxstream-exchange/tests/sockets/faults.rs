@@ -4,11 +4,11 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use dxstream::event::EventKind;
+use dxstream_exchange::Exchange;
 use dxstream_exchange::config::{Access, ExchangeConfig, Rules};
 use dxstream_exchange::fault::{
-    Action, Connections, Encoding, Expiry, Fault, FaultError, Injection, Messages, Point,
+    Action, Connections, Encoding, Expiry, Fault, Injection, Messages, Point,
 };
-use dxstream_exchange::{Exchange, ExchangeError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,10 +18,10 @@ use tokio_tungstenite::tungstenite::error::CapacityError;
 
 use crate::client::{Client, DEADLINE, Heard, quote, until};
 
-const STALL: Action = Action::Stall { bytes: 0, reading: true };
+pub(crate) const STALL: Action = Action::Stall { bytes: 0, reading: true };
 const SETUP: &str = r#"{"type":"SETUP","channel":0,"version":"0.1-test/1"}"#;
 
-fn at(kind: &str, number: u64) -> Point {
+pub(crate) fn at(kind: &str, number: u64) -> Point {
     Point::At(Messages { kind: Some(kind.to_owned()), number })
 }
 
@@ -29,7 +29,7 @@ fn after(kind: &str, number: u64) -> Point {
     Point::After(Messages { kind: Some(kind.to_owned()), number })
 }
 
-fn opening() -> Point {
+pub(crate) fn opening() -> Point {
     Point::After(Messages { kind: None, number: 0 })
 }
 
@@ -37,7 +37,7 @@ fn exchange_with(faults: Vec<Fault>) -> Exchange {
     Exchange::start(ExchangeConfig { faults, ..ExchangeConfig::default() }).unwrap()
 }
 
-fn exchange(point: Point, action: Action) -> Exchange {
+pub(crate) fn exchange(point: Point, action: Action) -> Exchange {
     exchange_with(vec![Fault::new(point, action)])
 }
 
@@ -48,7 +48,11 @@ fn tls_exchange(point: Point, action: Action) -> Exchange {
 
 /// A connection that has said something, and all that it hears until the connection ends.
 async fn said_to(exchange: &Exchange, text: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
-    let mut socket = TcpStream::connect(("127.0.0.1", exchange.port())).await.unwrap();
+    let mut socket = match TcpStream::connect(("127.0.0.1", exchange.port())).await {
+        Ok(socket) => socket,
+        // The reset may come before the connection is looked at.
+        Err(error) => return (Vec::new(), Some(error.kind())),
+    };
     let _ = socket.write_all(text).await;
     let mut heard = Vec::new();
     let end = timeout(DEADLINE, socket.read_to_end(&mut heard)).await.expect("it stays open");
@@ -260,6 +264,7 @@ async fn a_connection_is_cut_in_the_middle_of_a_message() {
         let error = client.end().await;
         assert_eq!(error == ErrorKind::ConnectionReset, reset, "{error:?}");
         assert_eq!(exchange.stats().faults, [1]);
+        drop(client);
         until(|| exchange.stats().connections == 0).await;
     }
 }
@@ -393,7 +398,7 @@ async fn an_expired_token_is_refused_for_ever_and_another_is_let_in() {
     }
 }
 
-fn quote_fields(names: &[&str]) -> Encoding {
+pub(crate) fn quote_fields(names: &[&str]) -> Encoding {
     let names = names.iter().map(ToString::to_string).collect();
     Encoding { fields: Some((EventKind::Quote, names)), compact: None }
 }
@@ -455,78 +460,4 @@ async fn an_exchange_comes_back_on_its_port_at_once() {
     let second = Exchange::start(ExchangeConfig { address, ..ExchangeConfig::default() }).unwrap();
     assert_eq!(client.wait_for_close().await.0, 1001);
     Client::opened(&second).await;
-}
-
-#[test]
-fn faults_that_cannot_happen_are_refused_and_change_nothing() {
-    let respond = |status, name: &str| Action::Respond {
-        status,
-        headers: vec![(name.to_owned(), String::new())],
-    };
-    let close = |code, reason: String| Action::Close { code, reason };
-    let message = || at("SETUP", 1);
-    let running = exchange(opening(), STALL);
-    for (point, action, text) in [
-        (Point::Accept, Action::Omit, "an omission cannot happen when a connection is accepted"),
-        (message(), respond(401, "A"), "an answer to the HTTP request cannot happen at a message"),
-        (
-            opening(),
-            Action::Cut { bytes: 1, reset: true },
-            "a cut in the middle of a message cannot happen after a message",
-        ),
-        (
-            message(),
-            Action::Expire(Expiry::Error),
-            "the expiry of a token cannot happen at a message",
-        ),
-        (Point::Tls, STALL, "a fault of the TLS handshake needs an exchange that speaks TLS"),
-        (Point::Upgrade, respond(200, "A"), "status must be 101 or from 300 to 599, not 200"),
-        (Point::Upgrade, respond(401, "a b"), "the header \"a b\" is not a header of HTTP"),
-        (
-            message(),
-            close(999, String::new()),
-            "the code of a close must be from 1000 to 4999, not 999",
-        ),
-        (
-            message(),
-            close(1000, "x".repeat(124)),
-            "the reason of a close has at most 123 bytes, not 124",
-        ),
-        (message(), Action::Repeat(0), "times must be above 0, not 0"),
-        (at("SETUP", 0), STALL, "the number of a message must be above 0, not 0"),
-        (
-            message(),
-            Action::Trickle { bytes_per_second: 0 },
-            "bytes_per_second must be above 0, not 0",
-        ),
-        (
-            message(),
-            Action::Inject(Injection { fragments: 0, ..Injection::text("") }),
-            "fragments must be above 0, not 0",
-        ),
-        (at("FEED-DATA", 1), STALL, "the exchange sends no message of the type \"FEED-DATA\""),
-        (
-            opening(),
-            Action::Reconfigure(quote_fields(&["bidPrice", "bid"])),
-            "Quote has no field \"bid\"",
-        ),
-        (
-            message(),
-            Action::Rewrite { old: String::new(), new: String::new() },
-            "the text to rewrite is empty",
-        ),
-    ] {
-        let faults = vec![Fault::new(point, action)];
-        assert_eq!(running.set_faults(faults.clone()).unwrap_err().to_string(), text);
-        let config = ExchangeConfig { faults, ..ExchangeConfig::default() };
-        assert!(matches!(Exchange::start(config).unwrap_err(), ExchangeError::Fault(_)));
-        assert_eq!(running.stats().faults, [0]);
-    }
-    let blast = ExchangeConfig {
-        blast: Some(dxstream_exchange::blast::Blast::default()),
-        faults: vec![Fault::new(opening(), STALL)],
-        ..ExchangeConfig::default()
-    };
-    let error = Exchange::start(blast).unwrap_err();
-    assert!(matches!(error, ExchangeError::Fault(FaultError::Blast)));
 }

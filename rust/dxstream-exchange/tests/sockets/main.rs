@@ -2,6 +2,8 @@
 
 mod blasts;
 mod client;
+mod fault_checks;
 mod faults;
 mod protocol;
+mod proxies;
 mod sources;

@@ -188,9 +188,12 @@ fn subscriptions_beyond_the_rate_are_refused_until_time_has_passed() {
     assert_eq!(errors(&talk.subscribe(two)), []);
     let too_fast = [(1, "Your subscription rate is too high".to_owned())];
     talk.pass(1_000);
-    assert_eq!(errors(&talk.subscribe(two)), too_fast);
+    let more = r#""add":[{"type":"Quote","symbol":"D"},{"type":"Quote","symbol":"E"}]"#;
+    assert_eq!(errors(&talk.subscribe(more)), too_fast);
+    assert_eq!(talk.session.subscribed(), 2, "nothing of a refused message is subscribed");
     talk.pass(1_000);
-    assert_eq!(errors(&talk.subscribe(two)), []);
+    assert_eq!(errors(&talk.subscribe(more)), []);
+    assert_eq!(talk.session.subscribed(), 4);
 }
 
 #[test]
