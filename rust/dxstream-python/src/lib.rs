@@ -30,7 +30,7 @@ mod _dxstream {
     #[pymodule_export]
     use crate::proxy::FaultProxy;
     #[pymodule_export]
-    use crate::streamer::{Batch, Client, Fields, Queue, Symbols, Wake, shut_down};
+    use crate::streamer::{Batch, Client, Fields, Queue, Symbols, TimeSeries, Wake, shut_down};
     #[pymodule_export]
     use crate::symbology::{candle_base, candle_symbol};
 

@@ -3,8 +3,8 @@
 //! [`event`] declares every event type and its fields once; [`symbol`] interns symbols and
 //! converts between notations; [`json`] reads COMPACT and FULL feed data; [`protocol`] is the
 //! DXLink state machine, bytes and time in, bytes and actions out; [`store`] keeps the latest
-//! events and each listener's queue; [`book`] builds order books from rows; [`connection`] owns the
-//! I/O thread and alone knows sockets.
+//! events and each listener's queue; [`book`] builds order books from rows, and [`series`] time
+//! series; [`connection`] owns the I/O thread and alone knows sockets.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ pub mod json;
 mod loss;
 pub mod protocol;
 mod secret;
+pub mod series;
 pub mod store;
 pub mod symbol;
 mod sync;

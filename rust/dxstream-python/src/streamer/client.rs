@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use dxstream::book::{Orders, is_order};
 use dxstream::connection::{self, Endpoint, State, monotonic_nanos};
-use dxstream::event::{EventKind, MAX_WORDS, Text};
+use dxstream::event::{Contract, EventKind, MAX_WORDS, Text, index};
 use dxstream::protocol::Entry;
+use dxstream::series::Series;
 use dxstream::store::{Overflow, QueueSettings};
 use dxstream::symbol::{CandleSymbol, SymbolId, TextId, check};
 use dxstream::{Error, Loss, Secret};
@@ -19,6 +20,7 @@ use super::batch::Batch;
 use super::columns::{Columns, Fields};
 use super::healing::{GapRecord, StateRecord, gap_record, state_record, type_gap_record};
 use super::queue::{Queue, Told};
+use super::series::{LOADING_ROOM, TimeSeries};
 use super::settings::Settings;
 use super::wake::Wake;
 use crate::error::map_error;
@@ -179,19 +181,21 @@ impl Client {
         Ok(symbols)
     }
 
-    /// Wants events of `symbols` no longer. Returns the symbols as the server knows them.
-    #[pyo3(name = "unsubscribe", signature = (event_type, symbols, *, source=None))]
+    /// Wants events of `symbols` no longer, or their history alone. Returns the symbols as the server
+    /// knows them.
+    #[pyo3(name = "unsubscribe", signature = (event_type, symbols, *, source=None, history_only=false))]
     fn py_unsubscribe(
         &self,
         py: Python<'_>,
         event_type: &Bound<'_, PyAny>,
         symbols: Vec<String>,
         source: Option<&str>,
+        history_only: bool,
     ) -> PyResult<Vec<String>> {
         let kind = kind_of(event_type)?;
         let entries = entries(py, kind, symbols, source)?;
         let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
-        self.stream.unsubscribe(kind, entries);
+        self.stream.unsubscribe(kind, history_only.then_some(Contract::History), entries);
         Ok(symbols)
     }
 
@@ -236,6 +240,28 @@ impl Client {
         };
         let consumer = self.stream.store().listen(kind, symbols, settings);
         Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
+    }
+
+    /// A series of a symbol's events from now on, of those from `start` (ms since 1970 UTC) on. It is
+    /// complete with a snapshot that is not from one of the times `others`.
+    #[pyo3(name = "follow")]
+    fn py_follow(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        symbol: String,
+        start: i64,
+        others: Vec<i64>,
+    ) -> PyResult<TimeSeries> {
+        let kind = kind_of(event_type)?;
+        if !kind.delivery().time_series {
+            return Err(PyValueError::new_err(format!("{} is no time series", kind.name())));
+        }
+        let symbol = self.symbol_id(py, kind, symbol)?;
+        let others = others.into_iter().map(|time| index::pack(time, 0)).collect();
+        let series = Series::new(kind, index::pack(start, 0), others);
+        let consumer = self.stream.store().follow(kind, symbol, LOADING_ROOM);
+        Ok(TimeSeries::new(series, consumer, Arc::clone(&self.strings)))
     }
 
     /// A queue that begins with the events that wait in `queue`, of all symbols or of those given.

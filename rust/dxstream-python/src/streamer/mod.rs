@@ -5,6 +5,7 @@ mod client;
 mod columns;
 mod healing;
 mod queue;
+mod series;
 mod settings;
 mod wake;
 
@@ -16,6 +17,7 @@ pub(crate) use batch::Batch;
 pub(crate) use client::{Client, Symbols};
 pub(crate) use columns::Fields;
 pub(crate) use queue::Queue;
+pub(crate) use series::TimeSeries;
 pub(crate) use wake::Wake;
 
 /// Waits until the I/O thread has ended, at most `timeout` seconds; says whether it has.

@@ -9,7 +9,7 @@ use super::io_thread::IoThread;
 use super::shared::{Activity, Shared, State, StateChange};
 use super::stream::{self, Command, StreamSettings};
 use crate::error::Result;
-use crate::event::EventKind;
+use crate::event::{Contract, EventKind};
 use crate::loss::Loss;
 use crate::protocol::{Entry, FeedKey};
 use crate::store::{Store, Wake};
@@ -93,9 +93,9 @@ impl Client {
         self.send(Command::Subscribe { key, entries, from_time, aggregation_period });
     }
 
-    /// Wants `entries` of an event type no longer.
-    pub fn unsubscribe(&self, kind: EventKind, entries: Vec<Entry>) {
-        self.send(Command::Unsubscribe { kind, entries });
+    /// Wants `entries` of an event type no longer, under one contract or under all.
+    pub fn unsubscribe(&self, kind: EventKind, contract: Option<Contract>, entries: Vec<Entry>) {
+        self.send(Command::Unsubscribe { kind, contract, entries });
     }
 
     /// Wants nothing of an event type any more.

@@ -14,7 +14,7 @@ use super::saturation;
 use super::shared::Shared;
 use super::transport::{Limits, Received, Socket};
 use crate::error::Error;
-use crate::event::EventKind;
+use crate::event::{Contract, EventKind};
 use crate::loss::{Loss, Remedy};
 use crate::protocol::{Displaced, Entry, FeedKey, Link, LinkEvent, Step};
 use crate::store::StoreWriter;
@@ -33,6 +33,7 @@ pub(super) enum LinkCommand {
     },
     Unsubscribe {
         kind: EventKind,
+        contract: Option<Contract>,
         entries: Vec<Entry>,
     },
     UnsubscribeAll {
@@ -277,8 +278,8 @@ impl LinkTask {
             Some(LinkCommand::Subscribe { key, entries, from_time, aggregation_period }) => {
                 self.link.subscribe(key, entries, from_time, aggregation_period, now);
             }
-            Some(LinkCommand::Unsubscribe { kind, entries }) => {
-                self.link.unsubscribe(kind, &entries, now);
+            Some(LinkCommand::Unsubscribe { kind, contract, entries }) => {
+                self.link.unsubscribe(kind, contract, &entries, now);
             }
             Some(LinkCommand::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
             Some(LinkCommand::Close) | None => return true,

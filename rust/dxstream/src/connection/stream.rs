@@ -13,7 +13,7 @@ use super::link::{LinkCommand, LinkTask, Report};
 use super::shared::{EndGuard, Shared};
 use super::transport::Limits;
 use crate::error::Error;
-use crate::event::EventKind;
+use crate::event::{Contract, EventKind};
 use crate::loss::Loss;
 use crate::protocol::{Displaced, Entry, FeedKey, Link, LinkSettings};
 
@@ -44,6 +44,7 @@ pub(super) enum Command {
     },
     Unsubscribe {
         kind: EventKind,
+        contract: Option<Contract>,
         entries: Vec<Entry>,
     },
     UnsubscribeAll {
@@ -142,15 +143,19 @@ impl Stream {
             Command::Subscribe { key, entries, from_time, aggregation_period } => {
                 self.subscribe(key, entries, from_time, aggregation_period);
             }
-            Command::Unsubscribe { kind, entries } => {
-                for (_, homes) in self.homes.iter_mut().filter(|(key, _)| key.kind == kind) {
+            Command::Unsubscribe { kind, contract, entries } => {
+                let concerned = |key: &FeedKey| {
+                    key.kind == kind && contract.is_none_or(|contract| contract == key.contract)
+                };
+                for (_, homes) in self.homes.iter_mut().filter(|(key, _)| concerned(key)) {
                     for link in entries.iter().filter_map(|entry| homes.remove(entry)) {
                         self.links.entry(link).and_modify(LinkHandle::lose_entry);
                     }
                 }
                 for link in self.links.values() {
                     let entries = entries.clone();
-                    let _ = link.commands.send(LinkCommand::Unsubscribe { kind, entries });
+                    let _ =
+                        link.commands.send(LinkCommand::Unsubscribe { kind, contract, entries });
                 }
                 self.close_idle();
             }

@@ -4,6 +4,8 @@
 //! order of time. Source: dxFeed API, `TimeSeriesEvent`; it holds for Candle, Greeks, TheoPrice,
 //! Underlying and TimeAndSale.
 
+use super::EventKind;
+
 /// The largest sequence number that an index holds.
 pub const MAX_SEQUENCE: i64 = (1 << 22) - 1;
 
@@ -20,4 +22,34 @@ pub const fn time(index: i64) -> i64 {
 /// The sequence number of an index.
 pub const fn sequence(index: i64) -> i64 {
     index & MAX_SEQUENCE
+}
+
+/// Where the rows of an indexed type have their index.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexWords {
+    index: usize,
+    /// Time and sequence, of which the index of a time series is made.
+    packed: Option<(usize, usize)>,
+}
+
+impl IndexWords {
+    /// Those of a type; nothing for one without an index.
+    pub fn new(kind: EventKind) -> Option<Self> {
+        let word = |name| kind.fields().iter().position(|field| field.name == name);
+        let index = word("index")?;
+        let packed = if kind.delivery().time_series {
+            Some((word("time")?, word("sequence")?))
+        } else {
+            None
+        };
+        Some(Self { index, packed })
+    }
+
+    /// The index of a row. That of a time series is made where the server does not send it.
+    pub fn of(&self, row: &[u64]) -> i64 {
+        match (row[self.index] as i64, self.packed) {
+            (0, Some((time, sequence))) => pack(row[time] as i64, row[sequence] as i64),
+            (index, _) => index,
+        }
+    }
 }

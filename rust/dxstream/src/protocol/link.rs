@@ -8,11 +8,12 @@ use super::backoff::{Backoff, ReconnectPolicy};
 use super::gap::{Gap, OpenGap, TypeGap};
 use super::session::{Counters, EventSink, Session, SessionEvent, SessionSettings};
 use super::subscription::{Displaced, Entry, FeedKey, Subscriptions};
+use super::transaction::SnapshotMark;
 use crate::error::Error;
-use crate::event::{EventKind, Text};
+use crate::event::{Contract, EventKind};
 use crate::loss::{Loss, Remedy};
 use crate::secret::Secret;
-use crate::symbol::{SymbolId, Tables};
+use crate::symbol::Tables;
 
 /// What a link is made with.
 #[derive(Debug, Clone)]
@@ -327,8 +328,14 @@ impl Link {
     }
 
     /// Wants entries no longer; see [`Subscriptions::remove`].
-    pub fn unsubscribe(&mut self, kind: EventKind, entries: &[Entry], now: Duration) {
-        self.wanted.remove(kind, entries);
+    pub fn unsubscribe(
+        &mut self,
+        kind: EventKind,
+        contract: Option<Contract>,
+        entries: &[Entry],
+        now: Duration,
+    ) {
+        self.wanted.remove(kind, contract, entries);
         if let Some(session) = &mut self.session {
             for entry in entries {
                 session.forget_symbol(kind, &entry.symbol);
@@ -417,9 +424,9 @@ impl<S: EventSink> EventSink for GapSink<'_, S> {
         self.sink.snapshot(kind, rows, resumed);
     }
 
-    fn empty_snapshot(&mut self, kind: EventKind, symbol: SymbolId, source: Text) {
+    fn snapshot_mark(&mut self, kind: EventKind, mark: &SnapshotMark) {
         self.came(kind);
-        self.sink.empty_snapshot(kind, symbol, source);
+        self.sink.snapshot_mark(kind, mark);
     }
 
     fn gap(&mut self, gap: &TypeGap) {

@@ -12,6 +12,8 @@ mod gap;
 mod link;
 mod message;
 mod pace;
+#[cfg(test)]
+pub(crate) mod replay;
 mod session;
 mod subscription;
 mod transaction;
@@ -21,3 +23,4 @@ pub use gap::{Gap, TypeGap};
 pub use link::{Link, LinkEvent, LinkSettings, Step};
 pub use session::{Counters, EventSink, Session, SessionEvent, SessionSettings};
 pub use subscription::{Displaced, Entry, FeedKey, Subscriptions};
+pub use transaction::SnapshotMark;

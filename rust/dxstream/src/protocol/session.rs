@@ -9,8 +9,8 @@ use super::gap::TypeGap;
 use super::message::{CONNECTION, ClientMessage};
 use super::pace::Pace;
 use super::subscription::{Displaced, FeedKey, Subscriptions};
-use super::transaction::Group;
-use crate::event::{EventKind, SYMBOL_WORD, Text};
+use super::transaction::{Group, SnapshotMark};
+use crate::event::{EventKind, SYMBOL_WORD};
 use crate::json::{Batch, Frame, FrameReader};
 use crate::loss::Loss;
 use crate::secret::Secret;
@@ -51,8 +51,9 @@ pub trait EventSink {
     /// over an earlier connection.
     fn snapshot(&mut self, kind: EventKind, rows: &[u64], resumed: bool);
 
-    /// Takes note of a snapshot without a row. `source` is [`Text::NONE`] for types without one.
-    fn empty_snapshot(&mut self, kind: EventKind, symbol: SymbolId, source: Text);
+    /// Takes note of the mark of a snapshot, which is no data. The rows of the snapshot come next,
+    /// if it has any.
+    fn snapshot_mark(&mut self, kind: EventKind, mark: &SnapshotMark);
 
     /// Takes note that the gap of an event type is over, before the first rows that come after it.
     fn gap(&mut self, gap: &TypeGap);
@@ -378,20 +379,22 @@ impl Session {
             self.counters.events += (rows.len() / kind.fields().len()) as u64;
             match &mut channel.transactions {
                 Some(transactions) if kind == key.kind => {
-                    let loaded = &mut |symbol: u64| {
-                        let symbol = self.tables.symbol(SymbolId(symbol as u32)).unwrap_or("");
+                    let loaded = &mut |symbol: SymbolId| {
+                        let symbol = self.tables.symbol(symbol).unwrap_or("");
                         wanted.loaded(key, symbol);
                         wanted.is_resumed(key, symbol)
                     };
                     transactions.pass(rows, &mut |group| match group {
                         Group::Rows(rows) => sink.rows(kind, rows),
                         Group::Snapshot(rows) => {
-                            let resumed = loaded(rows[SYMBOL_WORD]);
+                            let resumed = loaded(SymbolId(rows[SYMBOL_WORD] as u32));
                             sink.snapshot(kind, rows, resumed);
                         }
-                        Group::Empty { symbol, source } => {
-                            loaded(symbol);
-                            sink.empty_snapshot(kind, SymbolId(symbol as u32), Text(source));
+                        Group::Mark(mark) => {
+                            if mark.is_empty_snapshot() {
+                                loaded(mark.symbol);
+                            }
+                            sink.snapshot_mark(kind, &mark);
                         }
                     });
                 }

@@ -249,10 +249,17 @@ impl Subscriptions {
         }
     }
 
-    /// Wants `entries` of the event type no longer, whatever their contract; says how many were
-    /// wanted until now.
-    pub fn remove(&mut self, kind: EventKind, entries: &[Entry]) -> usize {
-        let feeds = self.feeds.iter_mut().filter(|(key, _)| key.kind == kind);
+    /// Wants `entries` of the event type no longer, under one contract or under all; says how many
+    /// were wanted until now.
+    pub fn remove(
+        &mut self,
+        kind: EventKind,
+        contract: Option<Contract>,
+        entries: &[Entry],
+    ) -> usize {
+        let feeds = self.feeds.iter_mut().filter(|(key, _)| {
+            key.kind == kind && contract.is_none_or(|contract| key.contract == contract)
+        });
         feeds.map(|(_, feed)| entries.iter().filter(|entry| feed.remove(entry)).count()).sum()
     }
 
@@ -382,7 +389,7 @@ mod tests {
             r#"{"type":"FEED_SUBSCRIPTION","channel":1,"reset":true,"add":[{"type":"Quote","symbol":"A"},{"type":"Quote","symbol":"B"}]}"#
         );
         wanted.add(quotes(), [entry("B"), entry("C")], None, None);
-        assert_eq!(wanted.remove(EventKind::Quote, &[entry("A"), entry("Z")]), 1);
+        assert_eq!(wanted.remove(EventKind::Quote, None, &[entry("A"), entry("Z")]), 1);
         let feed = wanted.feeds.get_mut(&quotes()).unwrap();
         assert_eq!(feed.aggregation_period, Some(0.1));
         let (message, _) = feed.next_message(quotes(), 1, false, 100, NOW);
@@ -397,8 +404,19 @@ mod tests {
     fn an_entry_that_was_never_told_leaves_without_a_message() {
         let mut wanted = Subscriptions::default();
         wanted.add(quotes(), [entry("A")], None, None);
-        wanted.remove(EventKind::Quote, &[entry("A")]);
+        wanted.remove(EventKind::Quote, None, &[entry("A")]);
         assert!(!wanted.feeds[&quotes()].has_changes());
+    }
+
+    #[test]
+    fn entries_may_be_left_under_one_contract() {
+        let [live, history] = [None, Some(5)].map(|from| FeedKey::new(EventKind::Candle, from));
+        let mut wanted = Subscriptions::default();
+        wanted.add(live, [entry("A{=m}")], None, None);
+        wanted.add(history, [entry("A{=m}")], Some(5), None);
+        let removed = wanted.remove(EventKind::Candle, Some(Contract::History), &[entry("A{=m}")]);
+        assert_eq!((removed, wanted.feeds[&live].is_empty()), (1, false));
+        assert!(wanted.feeds[&history].is_empty());
     }
 
     #[test]

@@ -3,12 +3,15 @@
 //! Rows of a snapshot, and rows that belong together, are held back until the last of them is here,
 //! then go on as one. Rules: dxFeed's `IndexedEvent` contract, as the protocol's clients apply it:
 //! a SNAPSHOT_BEGIN drops what was unfinished; SNAPSHOT_END or SNAPSHOT_SNIP completes a snapshot that
-//! had begun; TX_PENDING holds back; REMOVE_EVENT rows of a snapshot mark its end and are no data.
+//! had begun; TX_PENDING holds back. A REMOVE_EVENT row that begins or ends a snapshot is its mark and
+//! no data: of a time series, it stands at the start that was asked for.
 
 use std::collections::HashMap;
 
 use crate::event::flags::{REMOVE_EVENT, SNAPSHOT_BEGIN, SNAPSHOT_END, SNAPSHOT_SNIP, TX_PENDING};
-use crate::event::{EventKind, SYMBOL_WORD};
+use crate::event::index::IndexWords;
+use crate::event::{EventKind, Field, SYMBOL_WORD, Text};
+use crate::symbol::SymbolId;
 
 /// Most rows that one symbol's transaction may hold back. One that is longer goes on in parts.
 const MAX_PENDING_ROWS: usize = 1 << 20;
@@ -16,20 +19,49 @@ const MAX_PENDING_ROWS: usize = 1 << 20;
 const STARTS_OR_HOLDS: i64 = SNAPSHOT_BEGIN | TX_PENDING;
 const ENDS_SNAPSHOT: i64 = SNAPSHOT_END | SNAPSHOT_SNIP;
 
+/// The row of a snapshot that is no data: it tells from where on the snapshot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotMark {
+    /// The symbol.
+    pub symbol: SymbolId,
+    /// The source of orders; [`Text::NONE`] for types without one.
+    pub source: Text,
+    /// The index of the row.
+    pub index: i64,
+    /// REMOVE_EVENT; with SNAPSHOT_BEGIN unless rows of the snapshot went on before; with
+    /// SNAPSHOT_END or SNAPSHOT_SNIP where the snapshot has no rows.
+    pub event_flags: i64,
+}
+
+impl SnapshotMark {
+    /// Whether the snapshot has no rows: nothing is there of this symbol and source.
+    pub fn is_empty_snapshot(&self) -> bool {
+        self.event_flags & ENDS_SNAPSHOT != 0
+    }
+
+    /// The mark as a row, of which nothing else is known.
+    pub fn row(&self, kind: EventKind) -> Vec<u64> {
+        let word = |field: &Field| match field.name {
+            "event_symbol" => u64::from(self.symbol.0),
+            "event_flags" => self.event_flags as u64,
+            "index" => self.index as u64,
+            "source" => self.source.0,
+            _ => field.kind.unknown(),
+        };
+        kind.fields().iter().map(word).collect()
+    }
+}
+
 /// What goes on once it is whole.
 #[derive(Debug)]
 pub(super) enum Group<'a> {
     /// Rows that belong together, or that need no others.
     Rows(&'a [u64]),
-    /// The rows of a whole snapshot of one symbol and source, at least one.
+    /// The rows of a whole snapshot of one symbol and source, at least one; of one that was too long
+    /// to be held back, the last.
     Snapshot(&'a [u64]),
-    /// A snapshot without a row: nothing is there of this symbol and source.
-    Empty {
-        /// The symbol's word.
-        symbol: u64,
-        /// The source's word; 0 for types without one.
-        source: u64,
-    },
+    /// The mark of a snapshot that is whole; its rows come next, if it has any.
+    Mark(SnapshotMark),
 }
 
 /// The unfinished transactions of one channel, by symbol and source.
@@ -37,7 +69,9 @@ pub(super) enum Group<'a> {
 pub(super) struct Transactions {
     width: usize,
     flags_word: usize,
+    index: IndexWords,
     source_word: Option<usize>,
+    max_pending_rows: usize,
     open: HashMap<(u64, u64), Transaction>,
     split: u64,
 }
@@ -49,6 +83,8 @@ struct Transaction {
     loading: bool,
     /// The flags of the snapshot's first and last row, until they are set on rows that are data.
     snapshot: i64,
+    /// The least index of the rows that are the snapshot's marks.
+    mark: Option<i64>,
 }
 
 impl Transactions {
@@ -58,7 +94,9 @@ impl Transactions {
         Some(Self {
             width: kind.fields().len(),
             flags_word: word_of("event_flags")?,
+            index: IndexWords::new(kind)?,
             source_word: word_of("source"),
+            max_pending_rows: MAX_PENDING_ROWS,
             open: HashMap::new(),
             split: 0,
         })
@@ -92,37 +130,59 @@ impl Transactions {
         let transaction = self.open.entry(key).or_default();
         if flags & SNAPSHOT_BEGIN != 0 {
             *transaction =
-                Transaction { rows: Vec::new(), loading: true, snapshot: SNAPSHOT_BEGIN };
+                Transaction { loading: true, snapshot: SNAPSHOT_BEGIN, ..Transaction::default() };
         }
-        let of_snapshot = transaction.loading;
-        if of_snapshot && flags & ENDS_SNAPSHOT != 0 {
+        let index = self.index.of(row);
+        let is_mark = transaction.loading
+            && flags & REMOVE_EVENT != 0
+            && flags & (SNAPSHOT_BEGIN | ENDS_SNAPSHOT) != 0
+            && transaction.rows.chunks_exact(self.width).all(|row| self.index.of(row) != index);
+        let has_ended = !transaction.loading && transaction.snapshot & ENDS_SNAPSHOT != 0;
+        if transaction.loading && flags & ENDS_SNAPSHOT != 0 {
             transaction.loading = false;
             transaction.snapshot |= flags & ENDS_SNAPSHOT;
         }
-        if !(of_snapshot && flags & REMOVE_EVENT != 0) {
+        if is_mark {
+            transaction.mark = Some(transaction.mark.map_or(index, |least| least.min(index)));
+        } else {
+            let at = transaction.rows.len();
             transaction.rows.extend_from_slice(row);
+            if has_ended {
+                // A snapshot ends once.
+                transaction.rows[at + self.flags_word] &= !ENDS_SNAPSHOT as u64;
+            }
         }
-        let complete = !transaction.loading && flags & TX_PENDING == 0;
-        if complete {
+        if !transaction.loading && flags & TX_PENDING == 0 {
             let mut done = self.open.remove(&key).expect("the transaction was just looked up");
-            self.mark(&mut done);
-            if !done.rows.is_empty() && done.snapshot != 0 {
+            if let Some(index) = done.mark {
+                let flags = if done.rows.is_empty() { !0 } else { !ENDS_SNAPSHOT };
+                emit(Group::Mark(SnapshotMark {
+                    symbol: SymbolId(key.0 as u32),
+                    source: Text(key.1),
+                    index,
+                    event_flags: REMOVE_EVENT | done.snapshot & flags,
+                }));
+            }
+            self.set_marks(&mut done);
+            if !done.rows.is_empty() && done.snapshot & ENDS_SNAPSHOT != 0 {
                 emit(Group::Snapshot(&done.rows));
             } else if !done.rows.is_empty() {
                 emit(Group::Rows(&done.rows));
-            } else if done.snapshot != 0 {
-                emit(Group::Empty { symbol: key.0, source: key.1 });
             }
-        } else if transaction.rows.len() >= MAX_PENDING_ROWS * self.width {
-            emit(Group::Rows(&transaction.rows));
-            transaction.rows.clear();
+        } else if transaction.rows.len() >= self.max_pending_rows * self.width {
+            // The last row stays, so that the end of a snapshot has a row to be told with.
+            let last = transaction.rows.len() - self.width;
+            transaction.rows[self.flags_word] |= (transaction.snapshot & SNAPSHOT_BEGIN) as u64;
+            transaction.snapshot &= !SNAPSHOT_BEGIN;
+            emit(Group::Rows(&transaction.rows[..last]));
+            transaction.rows.drain(..last);
             self.split += 1;
         }
     }
 
     /// Sets the snapshot's flags on the first and last row that are data, so that a listener sees
     /// each once although the marker rows are gone.
-    fn mark(&self, done: &mut Transaction) {
+    fn set_marks(&self, done: &mut Transaction) {
         let begin = done.snapshot & SNAPSHOT_BEGIN;
         let end = done.snapshot & ENDS_SNAPSHOT;
         if done.rows.is_empty() || done.snapshot == 0 {
@@ -153,8 +213,8 @@ impl Transactions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Candle, Order, Record, Text};
-    use crate::symbol::{SymbolId, TextId};
+    use crate::event::{Candle, Order, Record};
+    use crate::symbol::TextId;
 
     /// Passes candles given as (symbol, index, flags) and returns the groups that came out.
     fn candles(transactions: &mut Transactions, rows: &[(u32, i64, i64)]) -> Vec<Vec<(i64, i64)>> {
@@ -166,12 +226,13 @@ mod tests {
         }
         let mut groups = Vec::new();
         transactions.pass(&words, &mut |group| {
-            let rows = match group {
-                Group::Rows(rows) | Group::Snapshot(rows) => rows,
-                Group::Empty { .. } => &[],
-            };
-            let group = rows.chunks_exact(width).map(Candle::from_row);
-            groups.push(group.map(|candle| (candle.index, candle.event_flags)).collect());
+            groups.push(match group {
+                Group::Rows(rows) | Group::Snapshot(rows) => {
+                    let rows = rows.chunks_exact(width).map(Candle::from_row);
+                    rows.map(|candle| (candle.index, candle.event_flags)).collect()
+                }
+                Group::Mark(mark) => vec![(mark.index, mark.event_flags)],
+            });
         });
         groups
     }
@@ -181,16 +242,34 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_comes_whole_and_without_its_marker_row() {
+    fn a_snapshot_comes_whole_with_its_mark_before_its_rows() {
         let mut transactions = new();
         assert!(candles(&mut transactions, &[(1, 30, 4), (1, 20, 0)]).is_empty());
         let groups = candles(&mut transactions, &[(1, 10, 0), (1, 1, 10), (1, 31, 0)]);
-        assert_eq!(groups, [vec![(30, 4), (20, 0), (10, 8)], vec![(31, 0)]]);
+        assert_eq!(groups, [vec![(1, 6)], vec![(30, 4), (20, 0), (10, 8)], vec![(31, 0)]]);
     }
 
     #[test]
-    fn an_empty_snapshot_is_no_data_and_is_said() {
-        assert_eq!(candles(&mut new(), &[(1, 0, 14), (1, 3, 0)]), [vec![], vec![(3, 0)]]);
+    fn an_empty_snapshot_is_its_mark() {
+        let groups = candles(&mut new(), &[(1, 0, 14), (1, 3, 0), (1, 9, 6), (1, 2, 18)]);
+        assert_eq!(groups, [[(0, 14)], [(3, 0)], [(2, 22)]]);
+    }
+
+    #[test]
+    fn a_removal_amid_a_snapshot_is_a_row_of_it() {
+        let groups = candles(&mut new(), &[(1, 9, 4), (1, 8, 0), (1, 9, 2), (1, 7, 0), (1, 1, 10)]);
+        assert_eq!(groups, [vec![(1, 6)], vec![(9, 4), (8, 0), (9, 2), (7, 8)]]);
+    }
+
+    #[test]
+    fn a_snapshot_that_is_too_long_goes_on_in_parts_that_begin_and_end_once() {
+        let mut transactions = new();
+        transactions.max_pending_rows = 3;
+        let rows = [(1, 9, 6), (1, 8, 0), (1, 7, 0), (1, 6, 0), (1, 5, 0), (1, 4, 0), (1, 1, 10)];
+        let groups = candles(&mut transactions, &rows);
+        let parts = [vec![(8, 4), (7, 0)], vec![(6, 0), (5, 0)], vec![(1, 2)], vec![(4, 8)]];
+        assert_eq!(groups, parts);
+        assert_eq!(transactions.split(), 2);
     }
 
     #[test]
@@ -215,7 +294,7 @@ mod tests {
         assert!(candles(&mut transactions, &[(1, 5, 1), (1, 6, 1)]).is_empty());
         assert_eq!(candles(&mut transactions, &[(1, 7, 0)]), [vec![(5, 1), (6, 1), (7, 0)]]);
         let groups = candles(&mut transactions, &[(1, 3, 4), (1, 0, 11), (1, 4, 0)]);
-        assert_eq!(groups, [vec![(3, 4), (4, 8)]]);
+        assert_eq!(groups, [vec![(0, 6)], vec![(3, 4), (4, 8)]]);
     }
 
     #[test]
@@ -251,7 +330,7 @@ mod tests {
         let mut groups: Vec<Vec<i64>> = Vec::new();
         transactions.pass(&words, &mut |group| {
             let (Group::Rows(rows) | Group::Snapshot(rows)) = group else {
-                panic!("there is an empty snapshot")
+                panic!("no snapshot has a mark")
             };
             groups.push(rows.chunks_exact(width).map(|row| Order::from_row(row).index).collect());
         });

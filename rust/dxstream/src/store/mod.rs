@@ -33,7 +33,7 @@ pub use wake::Wake;
 use crate::book::{Book, Books, is_order};
 use crate::error::Error;
 use crate::event::{EventKind, Text};
-use crate::protocol::{EventSink, Gap, TypeGap};
+use crate::protocol::{EventSink, Gap, SnapshotMark, TypeGap};
 use crate::symbol::{SymbolId, Tables};
 use gaps::Gaps;
 use queue::Queue;
@@ -105,6 +105,8 @@ pub struct RingMemory {
 #[derive(Debug)]
 struct Queues {
     by_kind: Vec<Vec<Weak<Queue>>>,
+    /// Queues of series, which get the marks of snapshots as well.
+    of_series: Vec<Vec<Weak<Queue>>>,
     /// Some queue conflates, or did.
     conflate: bool,
     ended: Option<Error>,
@@ -121,6 +123,7 @@ impl Store {
             gaps: Mutex::default(),
             queues: RwLock::new(Queues {
                 by_kind: EventKind::ALL.iter().map(|_| Vec::new()).collect(),
+                of_series: EventKind::ALL.iter().map(|_| Vec::new()).collect(),
                 conflate: false,
                 ended: None,
             }),
@@ -191,12 +194,13 @@ impl Store {
     /// What the queues hold, by event type.
     pub fn queue_memory(&self) -> Vec<QueueMemory> {
         let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        let live = queues.by_kind.iter().flatten().filter_map(Weak::upgrade);
-        live.map(|queue| {
-            let (capacity, entry_bytes, entries) = queue.memory();
-            QueueMemory { kind: queue.kind, capacity, entry_bytes, entries }
-        })
-        .collect()
+        queues
+            .live()
+            .map(|queue| {
+                let (capacity, entry_bytes, entries) = queue.memory();
+                QueueMemory { kind: queue.kind, capacity, entry_bytes, entries }
+            })
+            .collect()
     }
 
     /// What the order books take.
@@ -275,8 +279,21 @@ impl Store {
         if let Some(error) = &queues.ended {
             queue.end(error.clone());
         }
-        queues.add(&queue);
+        add(&mut queues.by_kind, &queue);
         queues.conflate |= settings.conflation.is_some();
+        Consumer::new(queue)
+    }
+
+    /// A new queue for a [`Series`](crate::series::Series) of one symbol, from now on: its rows and, before those of
+    /// a snapshot, the snapshot's mark as a row.
+    pub fn follow(&self, kind: EventKind, symbol: SymbolId, capacity: usize) -> Consumer {
+        let queue = Queue::new(kind, Some([symbol].into()), QueueSettings::every(capacity));
+        let queue = Arc::new(queue);
+        let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = &queues.ended {
+            queue.end(error.clone());
+        }
+        add(&mut queues.of_series, &queue);
         Consumer::new(queue)
     }
 
@@ -291,7 +308,7 @@ impl Store {
         // The writer pushes under the read side of this lock, so that no row falls between.
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
         let queue = Arc::new(consumer.copy(symbols, settings));
-        queues.add(&queue);
+        add(&mut queues.by_kind, &queue);
         queues.conflate |= settings.conflation.is_some();
         Consumer::new(queue)
     }
@@ -302,8 +319,7 @@ impl Store {
         if !queues.conflate {
             return None;
         }
-        let live = queues.by_kind.iter().flatten().filter_map(Weak::upgrade);
-        live.filter_map(|queue| queue.release(now)).min()
+        queues.live().filter_map(|queue| queue.release(now)).min()
     }
 
     /// Ends every queue: listeners get what is left in theirs, then `error`.
@@ -311,7 +327,7 @@ impl Store {
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
         if queues.ended.is_none() {
             queues.ended = Some(error.clone());
-            for queue in queues.by_kind.iter().flatten().filter_map(Weak::upgrade) {
+            for queue in queues.live() {
                 queue.end(error.clone());
             }
         }
@@ -319,11 +335,15 @@ impl Store {
 }
 
 impl Queues {
-    fn add(&mut self, queue: &Arc<Queue>) {
-        let of_kind = &mut self.by_kind[queue.kind as usize];
-        of_kind.retain(|queue| queue.strong_count() > 0);
-        of_kind.push(Arc::downgrade(queue));
+    fn live(&self) -> impl Iterator<Item = Arc<Queue>> {
+        self.by_kind.iter().chain(&self.of_series).flatten().filter_map(Weak::upgrade)
     }
+}
+
+fn add(by_kind: &mut [Vec<Weak<Queue>>], queue: &Arc<Queue>) {
+    let of_kind = &mut by_kind[queue.kind as usize];
+    of_kind.retain(|queue| queue.strong_count() > 0);
+    of_kind.push(Arc::downgrade(queue));
 }
 
 /// The writer's side of a store, for rows that arrived at one moment.
@@ -341,7 +361,9 @@ impl StoreWriter<'_> {
             self.store.books().apply(kind, rows);
         }
         let queues = self.store.queues.read().unwrap_or_else(PoisonError::into_inner);
-        for queue in queues.by_kind[kind as usize].iter().filter_map(Weak::upgrade) {
+        let [listeners, of_series] =
+            [&queues.by_kind, &queues.of_series].map(|by| &by[kind as usize]);
+        for queue in listeners.iter().chain(of_series).filter_map(Weak::upgrade) {
             queue.push(rows, self.received_at);
         }
     }
@@ -379,9 +401,13 @@ impl EventSink for StoreWriter<'_> {
         }
     }
 
-    fn empty_snapshot(&mut self, kind: EventKind, symbol: SymbolId, source: Text) {
-        if is_order(kind) {
-            self.store.books().clear(kind, symbol, source);
+    fn snapshot_mark(&mut self, kind: EventKind, mark: &SnapshotMark) {
+        if is_order(kind) && mark.is_empty_snapshot() {
+            self.store.books().clear(kind, mark.symbol, mark.source);
+        }
+        let queues = self.store.queues.read().unwrap_or_else(PoisonError::into_inner);
+        for queue in queues.of_series[kind as usize].iter().filter_map(Weak::upgrade) {
+            queue.push(&mark.row(kind), self.received_at);
         }
     }
 

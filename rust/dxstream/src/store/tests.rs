@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::event::{MAX_WORDS, Quote, Record};
+use crate::event::{Candle, MAX_WORDS, Quote, Record, flags};
 
 fn store() -> Store {
     Store::new(Arc::new(Tables::new()), 4)
@@ -80,6 +80,36 @@ fn a_fork_begins_with_what_waits_and_then_goes_its_own_way() {
     );
     assert_eq!(prices(&mut fork), [2.0, 3.0, 4.0, 5.0]);
     assert_eq!(prices(&mut first), [2.0, 3.0, 4.0, 5.0]);
+}
+
+#[test]
+fn only_series_get_the_marks_of_snapshots() {
+    let store = store();
+    let mut listener = store.listen(EventKind::Candle, None, ROOMY);
+    let mut followers =
+        [3, 4].map(|symbol| store.follow(EventKind::Candle, SymbolId(symbol), 1 << 20));
+    let event_flags = flags::REMOVE_EVENT | flags::SNAPSHOT_BEGIN;
+    let mark =
+        SnapshotMark { symbol: SymbolId(3), source: Text::NONE, index: 7 << 32, event_flags };
+    let mut row = vec![0; EventKind::Candle.fields().len()];
+    Candle { event_symbol: SymbolId(3), index: 9 << 32, ..Record::UNKNOWN }.write_row(&mut row);
+    let mut writer = writer(&store, 5);
+    writer.snapshot_mark(EventKind::Candle, &mark);
+    writer.rows(EventKind::Candle, &row);
+    let indexes = |consumer: &mut Consumer| -> Vec<(i64, i64)> {
+        let rows = std::iter::from_fn(|| {
+            let (row, _) = consumer.next_row(0)?;
+            let candle = Candle::from_row(row);
+            Some((candle.index >> 32, candle.event_flags))
+        });
+        rows.collect()
+    };
+    assert_eq!(indexes(&mut listener), [(9, 0)]);
+    assert_eq!(indexes(&mut followers[0]), [(7, event_flags), (9, 0)]);
+    assert_eq!(indexes(&mut followers[1]), []);
+    store.end(&Error::Closed);
+    assert_eq!(followers[0].ended(), Some(Error::Closed));
+    assert_eq!(store.follow(EventKind::Candle, SymbolId(3), 1).ended(), Some(Error::Closed));
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl EventSink for Nowhere {
         self.rows(kind, rows);
     }
 
-    fn empty_snapshot(&mut self, _: EventKind, _: SymbolId, _: Text) {}
+    fn snapshot_mark(&mut self, _: EventKind, _: &SnapshotMark) {}
 
     fn gap(&mut self, _: &TypeGap) {}
 }
@@ -180,7 +180,7 @@ proptest! {
                                     && entry.source.as_deref().unwrap_or_default() == source
                             })
                     });
-                    subscriptions.remove(KINDS[kind], &entries);
+                    subscriptions.remove(KINDS[kind], None, &entries);
                     for entry in &entries {
                         session.forget_symbol(KINDS[kind], &entry.symbol);
                     }

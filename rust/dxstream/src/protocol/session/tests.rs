@@ -27,7 +27,7 @@ impl EventSink for Rows {
         self.rows(kind, rows);
     }
 
-    fn empty_snapshot(&mut self, _: EventKind, _: SymbolId, _: Text) {}
+    fn snapshot_mark(&mut self, _: EventKind, _: &SnapshotMark) {}
 
     fn gap(&mut self, _: &TypeGap) {}
 }
