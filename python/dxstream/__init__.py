@@ -31,10 +31,12 @@ from dxstream.stats import ListenerStats, MemoryUse, StreamerStats
 from dxstream.streamer import DXLinkStreamer
 
 if TYPE_CHECKING:
+    from dxstream.candles import Candles
     from dxstream.table import EventTable
 
 __all__ = [
     "AuthenticationError",
+    "Candles",
     "ConnectionLostError",
     "DXLinkStreamer",
     "DXStreamError",
@@ -64,5 +66,10 @@ def __getattr__(name: str) -> object:
 
         globals()[name] = EventTable
         return EventTable
+    if name == "Candles":
+        from dxstream.candles import Candles
+
+        globals()[name] = Candles
+        return Candles
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

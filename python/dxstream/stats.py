@@ -106,20 +106,25 @@ class MemoryUse:
     books
         How many order books there are, how many there may be, and the bytes that one takes at most;
         then the same of the orders in them.
+    series
+        For each history of candles that goes on: its symbol, how many bars, and bytes of a bar at
+        most.
     """
 
     history: int
     rings: tuple[tuple[str, int, int, int], ...]
     buffers: tuple[tuple[str, int, int, int], ...]
     books: tuple[int, int, int, int, int, int] = (0,) * 6
+    series: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def allocated(self) -> int:
-        """Bytes of rings and waiting events, and the most that the order books can take now."""
+        """Bytes of rings, waiting events and histories; of order books, the most they take now."""
         rings = sum(allocated for *_, allocated in self.rings)
         queues = sum(width * waiting for _, _, width, waiting in self.buffers)
+        series = sum(bars * width for _, bars, width in self.series)
         books, _, book_bytes, orders, _, order_bytes = self.books
-        return rings + queues + books * book_bytes + orders * order_bytes
+        return rings + queues + series + books * book_bytes + orders * order_bytes
 
     def __str__(self) -> str:
         """Write one line for each term, and the sum."""
@@ -145,4 +150,8 @@ class MemoryUse:
                 f"+ {most_orders:,} orders x {order_bytes} bytes = {full:,} bytes when full; "
                 f"{books:,} books and {orders:,} orders, at most {now:,} bytes, now"
             )
+        lines += [
+            f"candles of {symbol}: {bars:,} bars x {width} bytes = {bars * width:,} bytes"
+            for symbol, bars, width in self.series
+        ]
         return "\n".join([*lines, f"together {self.allocated:,} bytes now"])

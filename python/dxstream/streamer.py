@@ -8,7 +8,7 @@ from dxstream._dxstream import Client, Queue, Wake
 from dxstream.arguments import conflation_interval, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Settings
-from dxstream.dxfeed import Event, Order
+from dxstream.dxfeed import Candle, Event, Order
 from dxstream.endpoint import SessionLike
 from dxstream.healing import EventsAndGaps, Gap, ReconnectPolicy
 from dxstream.listener import Listener, take
@@ -559,11 +559,14 @@ class DXLinkStreamer(Subscriber):
         ring; what they have allocated is counted.
         """
         client = self._client
+        with self._lock:
+            series = self._histories.memory()
         return MemoryUse(
             history=self._settings.history,
             rings=() if client is None else tuple(client.ring_memory()),
             buffers=() if client is None else tuple(client.queue_memory()),
             books=(0,) * 6 if client is None else client.book_memory(),
+            series=series,
         )
 
     def stats(self) -> StreamerStats:
@@ -573,10 +576,12 @@ class DXLinkStreamer(Subscriber):
         counters: dict[str, Any] = (
             dict.fromkeys(_COUNTERS, 0) | unknown if client is None else client.counters()
         )
+        candles = self._subscribed.get(type_name(Candle), {})
         return StreamerStats(
             state=self.state,
             complaints=() if client is None else tuple(client.complaints()),
-            subscriptions=sum(len(of_type) for of_type in self._subscribed.values()),
+            subscriptions=sum(len(of_type) for of_type in self._subscribed.values())
+            + sum(symbol not in candles for symbol in self._histories),
             **counters,
         )
 

@@ -1,18 +1,23 @@
 """What a streamer asks a server for."""
 
+import weakref
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from dxstream import _dxstream
-from dxstream._dxstream import Client, Queue, Symbols
+from dxstream._dxstream import Client, Queue, Symbols, TimeSeries
 from dxstream.arguments import milliseconds, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Connection, Settings
 from dxstream.dxfeed import Candle, Event
 from dxstream.endpoint import SessionLike
-from dxstream.waiting import Call, done
+from dxstream.histories import Histories
+from dxstream.waiting import Call, Procedure, done
+
+if TYPE_CHECKING:
+    from dxstream.candles import CandleFeed, Candles
 
 __all__ = ["MAX_HISTORY", "Inbox", "Subscriber", "check_subscribed", "type_name"]
 
@@ -23,6 +28,13 @@ MAX_HISTORY = 1 << 20
 
 BACKLOG = 1 << 17
 """Most events of a type that wait from `subscribe` until the first listener takes them over."""
+
+
+FIRST_DAY = 86_400_000
+"""Where histories of candles begin at the earliest: 1970-01-02, ms since 1970 UTC."""
+
+END_OF_TIME = 2_145_916_800_000
+"""2038-01-01, ms since 1970 UTC: what comes after is no time of a candle."""
 
 
 class Inbox(Generic[E]):
@@ -56,6 +68,7 @@ class Subscriber(Connection):
         self._subscribed: dict[str, dict[str, None]] = {}
         self._all_rows: dict[str, TableRows] = {}
         self._some_rows: dict[str, TableRows] = {}
+        self._histories = Histories()
 
     def __repr__(self) -> str:
         """Show the state and what is subscribed; never a token."""
@@ -126,6 +139,10 @@ class Subscriber(Connection):
             self._inboxes[name] = inbox
             self._subscribed.setdefault(name, {}).update(dict.fromkeys(told))
             self._forget_rows(name)
+            if name == type_name(Candle) and start is not None:
+                for symbol in told:
+                    self._histories.subscribe(symbol, start)
+                    self._ask_again(client, symbol, unless=start)
         return done(None)
 
     def unsubscribe(
@@ -151,6 +168,10 @@ class Subscriber(Connection):
             for symbol in told:
                 self._subscribed.get(name, {}).pop(symbol, None)
             self._forget_rows(name)
+            if name == type_name(Candle):
+                for symbol in told:
+                    self._histories.unsubscribe(symbol)
+                    self._ask_again(client, symbol)
         return done(None)
 
     def unsubscribe_all(self, event_type: type[Event]) -> Call[None]:
@@ -164,10 +185,22 @@ class Subscriber(Connection):
             If the streamer is not connected.
         """
         with self._lock:
-            self._connected().unsubscribe_all(event_type)
-            self._subscribed.pop(type_name(event_type), None)
-            self._forget_rows(type_name(event_type))
+            client = self._connected()
+            client.unsubscribe_all(event_type)
+            name = type_name(event_type)
+            self._subscribed.pop(name, None)
+            self._forget_rows(name)
+            if name == type_name(Candle):
+                for symbol in self._histories:
+                    self._histories.unsubscribe(symbol)
+                    self._ask_again(client, symbol)
         return done(None)
+
+    def _ask_again(self, client: Client, symbol: str, unless: int | None = None) -> None:
+        """Ask for the history that others than `subscribe` go on wanting."""
+        start = self._histories.earliest(symbol)
+        if start is not None and start != unless:
+            client.subscribe(Candle, [symbol], from_time=start)
 
     def subscribe_candle(
         self,
@@ -229,6 +262,124 @@ class Subscriber(Connection):
                 known = self._subscribed.get(type_name(Candle), {})
                 candles = [candle for candle in known if _dxstream.candle_base(candle) == ticker]
             return self.unsubscribe(Candle, candles) if candles else done(None)
+
+    def candles(
+        self,
+        symbol: str,
+        interval: str | None = None,
+        start_time: int | datetime | None = None,
+        *,
+        extended_trading_hours: bool = False,
+        timeout: float = 30.0,
+    ) -> "Call[Candles]":
+        """Get the history of a symbol's candles, complete and in the order of time.
+
+        The server's snapshot is loaded, corrections and removals applied. The table's ``live()``
+        goes on from there.
+
+        Parameters
+        ----------
+        symbol
+            dxFeed symbol of an instrument; or a candle symbol, such as ``"AAPL{=5m}"``, which says
+            interval and trading hours itself.
+        interval
+            Length of a bar, as for :meth:`subscribe_candle`.
+        start_time
+            The first bar is the first that begins then or later: ms since 1970 UTC or a datetime;
+            all that the server has where it is ``None``.
+        extended_trading_hours
+            Whether trades outside of regular trading hours count.
+        timeout
+            Most seconds to wait for the whole history.
+
+        Returns
+        -------
+        Candles
+            An :class:`~dxstream.table.EventTable`; without a row where the symbol has no candles.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument cannot be used; nothing is subscribed then.
+        TimeoutError
+            If the history is not complete in time; nothing stays subscribed then.
+        SlowConsumerError
+            If the history has more bars than there is room for.
+        StreamerClosedError
+            If the streamer is not connected, or is closed meanwhile.
+
+        Examples
+        --------
+        >>> from dxstream import DXLinkStreamer
+        >>> with DXLinkStreamer("sim://") as streamer:
+        ...     candles = streamer.candles("AAPL", "1d").result()
+        ...     print(candles.symbol, len(candles) > 200, (candles.high >= candles.low).all())
+        AAPL{=d,tho=true} True True
+        """
+        start = FIRST_DAY
+        if start_time is not None:
+            start = max(start, milliseconds("start_time", start_time))
+        if start >= END_OF_TIME:
+            msg = "start_time must be before 2038"
+            raise ValueError(msg)
+        if not timeout >= 0:
+            msg = "timeout must be seconds, 0 or more"
+            raise ValueError(msg)
+        client = self._connected()
+        [symbol] = symbol_list([symbol])
+        if interval is not None:
+            wire = _dxstream.candle_symbol(symbol, interval, extended_trading_hours)
+        elif "{" in symbol and not extended_trading_hours:
+            [wire] = client.wire_symbols(Candle, [symbol])
+        else:
+            msg = (
+                f"{symbol!r} says its trading hours itself; leave extended_trading_hours out"
+                if "{" in symbol
+                else f'an interval is missing, as in candles({symbol!r}, "5m")'
+            )
+            raise ValueError(msg)
+
+        def procedure() -> "Procedure[Candles]":
+            from dxstream.candles import load
+
+            feed = self._follow(wire, start)
+            candles = yield from load(feed, timeout)
+            with self._lock:
+                self._histories.answered(wire, feed.series)
+            return candles
+
+        return Call(procedure)
+
+    def _follow(self, symbol: str, start: int) -> "CandleFeed":
+        from dxstream.candles import CandleFeed
+
+        with self._lock:
+            client = self._connected()
+            for series in self._histories.followers(symbol):
+                # Of what is on its way to them, one snapshot has to find room.
+                series.update()
+            others = self._histories.others(symbol)
+            asked = min([start, *others]) - 1
+            if asked < 0:
+                client.unsubscribe(Candle, [symbol], history_only=True)
+                asked = 0
+            others = [other for other in others if other != asked]
+            series = client.follow(Candle, symbol, start, others)
+            self._histories.follow(symbol, series, asked)
+            client.subscribe(Candle, [symbol], from_time=asked)
+            streamer = weakref.ref(self)
+
+        def release() -> None:
+            if (owner := streamer()) is not None:
+                owner._release(symbol, series)
+
+        return CandleFeed(symbol, series, release)
+
+    def _release(self, symbol: str, series: TimeSeries) -> None:
+        with self._lock:
+            nobody = self._histories.leave(symbol, series)
+            if nobody and self._client is not None and not self._closed:
+                self._client.unsubscribe(Candle, [symbol], history_only=True)
 
     def _rows(
         self, client: Client, event_type: type[Event], symbols: str | Iterable[str] | None

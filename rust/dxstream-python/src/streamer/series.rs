@@ -102,6 +102,13 @@ impl TimeSeries {
         (batch, series.epoch(), series.poison(), series.is_snipped())
     }
 
+    /// How many rows are held, and bytes of one.
+    #[pyo3(name = "memory")]
+    fn py_memory(&self, py: Python<'_>) -> (usize, usize) {
+        let series = &self.state(py).series;
+        (series.len() + series.poison(), Series::row_bytes(series.kind()))
+    }
+
     /// Keeps nothing that comes from now on.
     #[pyo3(name = "close")]
     fn py_close(&self, py: Python<'_>) {

@@ -88,6 +88,15 @@ impl Series {
     /// Most rows that a series holds, poison included, and most that a snapshot adds at once.
     pub const MAX_ROWS: usize = 1 << 22;
 
+    /// Bytes that a row of a type takes at most.
+    ///
+    /// Its words are on the heap. Where they are and when they came is in a B-tree: 32 bytes with the
+    /// index, in nodes that have room for 11 and hold 5 at least. A snapshot takes as much again
+    /// until it is whole.
+    pub fn row_bytes(kind: EventKind) -> usize {
+        kind.fields().len() * size_of::<u64>() + 96
+    }
+
     /// A series of the rows from the index `first` on.
     ///
     /// It is complete with the first snapshot that does not start at one of `others`: the starts of

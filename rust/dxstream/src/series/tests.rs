@@ -172,6 +172,16 @@ fn where_no_index_is_sent_the_time_says_it() {
 }
 
 #[test]
+fn a_row_takes_what_is_said_of_it() {
+    let entry = size_of::<(i64, Bar)>();
+    assert_eq!(entry, 32);
+    // As for the orders of a book; and what an allocator adds to a row.
+    let in_tree = (11 * entry + 16).div_ceil(5) + (12 * size_of::<usize>()).div_ceil(5 * 6);
+    let words = EventKind::Candle.fields().len() * size_of::<u64>();
+    assert!(words + 16 + in_tree <= Series::row_bytes(EventKind::Candle));
+}
+
+#[test]
 fn other_time_series_are_held_as_well() {
     let mut series = Series::new(EventKind::Greeks, i64::MIN, Vec::new());
     let mut words = vec![0; EventKind::Greeks.fields().len()];
