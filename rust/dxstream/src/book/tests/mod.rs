@@ -1,4 +1,5 @@
 mod model;
+mod replay;
 
 use super::*;
 use crate::event::flags::{REMOVE_EVENT, SNAPSHOT_BEGIN, SNAPSHOT_END, SNAPSHOT_SNIP, TX_PENDING};

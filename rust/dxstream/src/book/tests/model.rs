@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Debug, Default)]
-struct Model(Vec<Order>);
+pub(super) struct Model(Vec<Order>);
 
 impl Model {
-    fn apply(&mut self, group: &[Order]) {
+    pub(super) fn apply(&mut self, group: &[Order]) {
         for event in group {
             if event.event_flags & SNAPSHOT_BEGIN != 0 {
                 self.0.clear();
@@ -23,7 +23,7 @@ impl Model {
         }
     }
 
-    fn side(&self, side: Side) -> Vec<Order> {
+    pub(super) fn side(&self, side: Side) -> Vec<Order> {
         let mut orders: Vec<Order> =
             self.0.iter().filter(|order| order.order_side == side.into()).copied().collect();
         orders.sort_by(|one, other| {
@@ -37,7 +37,7 @@ impl Model {
     }
 }
 
-fn assert_side(book: Orders<'_>, model: &[Order], depth: usize) {
+pub(super) fn assert_side(book: Orders<'_>, model: &[Order], depth: usize) {
     let seen: Vec<_> =
         book.orders(usize::MAX).map(|order| (order.index, order.price, order.size)).collect();
     let expected: Vec<_> =
