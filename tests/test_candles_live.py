@@ -10,7 +10,7 @@ from math import nan
 import pytest
 import trio
 from candle_bars import FIVE, asked, at, candle, closes, load, row, send, start
-from conftest import DEADLINE, until
+from conftest import DEADLINE, NO_RECONNECT, until
 
 from dxstream import (
     Candles,
@@ -260,12 +260,23 @@ def test_a_closed_streamer_ends_what_waits(
     candles.unsubscribe()
 
 
-def test_a_lost_connection_is_raised(exchange: Exchange, streamer: DXLinkStreamer) -> None:
+def test_a_lost_connection_is_raised_where_it_is_final(exchange: Exchange) -> None:
     exchange.publish(candle(0, 1))
-    live = streamer.candles("AAPL", "5m").result(DEADLINE).live()
-    exchange.stop()
-    with pytest.raises(ConnectionLostError):
-        list(live)
+    with DXLinkStreamer(exchange.url, reconnect=NO_RECONNECT) as streamer:
+        live = streamer.candles("AAPL", "5m").result(DEADLINE).live()
+        exchange.stop()
+        with pytest.raises(ConnectionLostError):
+            list(live)
+
+
+def test_candles_go_on_over_a_lost_connection(exchange: Exchange, streamer: DXLinkStreamer) -> None:
+    exchange.publish(candle(0, 1), candle(1, 2))
+    candles = streamer.candles("AAPL", "5m").result(DEADLINE)
+    live = candles.live()
+    exchange.close_connections(1012, "restart")
+    exchange.publish(candle(1, 3), candle(2, 4))
+    while closes(candles) != [(0, 1), (1, 3), (2, 4)]:
+        candles = next(live)
 
 
 def test_changes_that_found_no_room_are_told(

@@ -103,7 +103,11 @@ class Batch:
 @final
 class Client:
     def __new__(
-        cls, url: str, token: str | None, ca_pem: bytes | None, settings: object, /
+        cls,
+        url: str,
+        token: str | None,
+        ca_pem: bytes | None,
+        settings: object,
     ) -> Self: ...
     @property
     def state(self) -> str: ...

@@ -61,7 +61,7 @@ class CandleFeed:
         candles = Candles(
             Candle,
             table.symbols,
-            table.arrays(),
+            {name: table[name] for name in table.fields if name != "event_symbol"},
             table.valid,
             table.received_at,
             table.wall_offset,
@@ -135,6 +135,8 @@ class Candles(EventTable[Candle]):
         Whether the server cut the history short, so that it may begin later than was asked.
     """
 
+    __slots__ = ("_epoch", "_feed", "poison", "snipped", "symbol")
+
     def __init__(
         self,
         event_type: type[Candle],
@@ -196,7 +198,8 @@ class Candles(EventTable[Candle]):
         return some
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_feed": None}
+        own = {name: getattr(self, name) for name in ("symbol", "poison", "snipped", "_epoch")}
+        return super().__getstate__() | own | {"_feed": None}
 
     def __enter__(self) -> Self:
         return self

@@ -361,7 +361,7 @@ class EventTable(Generic[E]):
 
     def __getattr__(self, name: str) -> Column:
         # While a table is being copied, it has no fields yet.
-        fields = () if name in self.__slots__ else self.fields
+        fields = () if name in EventTable.__slots__ else self.fields
         if name in fields:
             return self._column(name)
         title = self._title() if fields else "the table"
@@ -375,7 +375,8 @@ class EventTable(Generic[E]):
 
     def __getstate__(self) -> dict[str, Any]:
         left_out = ("__weakref__", "_targets")
-        state = {name: getattr(self, name) for name in self.__slots__ if name not in left_out}
+        slots = (name for name in EventTable.__slots__ if name not in left_out)
+        state = {name: getattr(self, name) for name in slots}
         return {**state, "_columns": dict(self._columns), "_names": dict(self._names)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
