@@ -261,7 +261,7 @@ impl Client {
         let others = others.into_iter().map(|time| index::pack(time, 0)).collect();
         let series = Series::new(kind, index::pack(start, 0), others);
         let consumer = self.stream.store().follow(kind, symbol, LOADING_ROOM);
-        Ok(TimeSeries::new(series, consumer, Arc::clone(&self.strings)))
+        Ok(TimeSeries::new(series, consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
     /// A queue that begins with the events that wait in `queue`, of all symbols or of those given.

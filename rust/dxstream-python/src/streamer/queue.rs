@@ -33,6 +33,15 @@ impl Told {
         // Relaxed: the mark stands for itself.
         !self.0.swap(true, Ordering::Relaxed)
     }
+
+    /// The exception for what ended a queue.
+    pub(super) fn tell(&self, py: Python<'_>, error: &Error) -> PyErr {
+        // What ends a slow listener alone does not end the streamer.
+        if !matches!(error, Error::SlowConsumer(_)) {
+            self.note();
+        }
+        map_error(py, error)
+    }
 }
 
 impl Queue {
@@ -97,13 +106,7 @@ impl Queue {
     #[pyo3(name = "ended")]
     fn py_ended(&self, py: Python<'_>) -> Option<PyErr> {
         let ended = self.consumer(py).ended();
-        ended.map(|error| {
-            // What ends a slow listener alone does not end the streamer.
-            if !matches!(error, Error::SlowConsumer(_)) {
-                self.told.note();
-            }
-            map_error(py, &error)
-        })
+        ended.map(|error| self.told.tell(py, &error))
     }
 
     /// Counts of one moment: received, delivered, pending, conflated, dropped, filtered.

@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
 use super::batch::Batch;
+use super::queue::Told;
 use super::wake::Wake;
-use crate::error::map_error;
 use crate::strings::Strings;
 
 /// Rows that may wait until the series is complete: as many as one part of a snapshot has, twice.
@@ -24,6 +24,7 @@ const ROOM: usize = 1 << 17;
 pub(crate) struct TimeSeries {
     state: Mutex<Followed>,
     strings: Arc<Strings>,
+    told: Told,
 }
 
 /// A series and the queue from which it is brought up to date.
@@ -34,8 +35,13 @@ struct Followed {
 }
 
 impl TimeSeries {
-    pub(super) fn new(series: Series, consumer: Consumer, strings: Arc<Strings>) -> Self {
-        Self { state: Mutex::new(Followed { series, consumer, closed: false }), strings }
+    pub(super) fn new(
+        series: Series,
+        consumer: Consumer,
+        strings: Arc<Strings>,
+        told: Told,
+    ) -> Self {
+        Self { state: Mutex::new(Followed { series, consumer, closed: false }), strings, told }
     }
 
     fn state(&self, py: Python<'_>) -> MutexGuard<'_, Followed> {
@@ -73,7 +79,7 @@ impl TimeSeries {
     #[pyo3(name = "ended")]
     fn py_ended(&self, py: Python<'_>) -> Option<PyErr> {
         let ended = self.state(py).consumer.ended();
-        ended.map(|error| map_error(py, &error))
+        ended.map(|error| self.told.tell(py, &error))
     }
 
     /// Whether the snapshot has come that the series waits for.
