@@ -140,7 +140,7 @@ class EventTable(Generic[E]):
         self.received_at = np.zeros(rows, np.int64) if received_at is None else received_at
         self.wall_offset = wall_offset
         self._names = names
-        self._targets: tuple[Fields, tuple[Column, ...]] | None = None
+        self._targets: tuple[Fields, tuple[Column, ...], Column, Column] | None = None
         self._columns: dict[str, Column] = {}
         if stray := [name for name in columns if name not in kinds]:
             raise ValueError(_no_field(stray[0], event_type.__name__, kinds))
@@ -208,11 +208,16 @@ class EventTable(Generic[E]):
         if self._targets is None:
             names = [name for name in self.fields if name != "event_symbol"]
             arrays = tuple(self._columns[name] for name in names)
-            self._targets = Fields(self.event_type, names), arrays
-        rows = len(self.symbols)
-        valid = _checked("valid", self.valid, _BOOL, rows)
-        received_at = _checked("received_at", self.received_at, _INT64, rows)
-        return *self._targets, valid.view(np.uint8), received_at
+            rows = len(self.symbols)
+            valid = _checked("valid", self.valid, _BOOL, rows)
+            received_at = _checked("received_at", self.received_at, _INT64, rows)
+            self._targets = Fields(self.event_type, names), arrays, valid, received_at
+        fields, arrays, valid, received_at = self._targets
+        if self.valid is not valid or self.received_at is not received_at:
+            self._targets = None
+            return self.targets()
+        # A view of each time, for an array may be given other memory.
+        return fields, arrays, valid.view(np.uint8), received_at
 
     @property
     def received_at_wall(self) -> npt.NDArray[np.int64]:

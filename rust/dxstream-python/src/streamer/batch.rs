@@ -69,13 +69,14 @@ impl Batch {
         let blocks = self.words.chunks(BLOCK_ROWS * width).zip(self.times.chunks(BLOCK_ROWS));
         for (block, (words, times)) in blocks.enumerate() {
             let first = block * BLOCK_ROWS;
-            cells.fill_head(first, times, times.iter().map(|_| true));
+            cells.fill_head(first, times.iter().copied(), times.iter().map(|_| true));
             for (at, &word) in fields.words.iter().enumerate() {
                 cells.fill(at, first, words[word..].iter().step_by(width).copied());
             }
         }
         let missing = rows - self.times.len();
-        cells.fill_head(self.times.len(), &vec![0; missing], (0..missing).map(|_| false));
+        let none = 0..missing;
+        cells.fill_head(self.times.len(), none.clone().map(|_| 0), none.map(|_| false));
         for (at, &word) in fields.words.iter().enumerate() {
             let unknown = self.kind.fields()[word].kind.unknown();
             cells.fill(at, self.times.len(), std::iter::repeat_n(unknown, missing));

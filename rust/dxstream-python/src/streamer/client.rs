@@ -337,12 +337,7 @@ impl Client {
         }
         let columns = Columns::new(fields, symbols.ids.len(), arrays, valid, received_at)?;
         let mut cells = columns.cells(py)?;
-        self.stream.store().read_latest(symbols.kind, &symbols.ids, &fields.words, |block| {
-            cells.fill_head(block.first(), block.times(), block.valid().iter().copied());
-            for at in 0..fields.words.len() {
-                cells.fill(at, block.first(), block.column(at).iter().copied());
-            }
-        });
+        self.stream.store().read_latest(symbols.kind, &symbols.ids, &fields.words, &mut cells);
         let filled = cells.filled();
         columns.finish(py, filled, &self.strings)
     }

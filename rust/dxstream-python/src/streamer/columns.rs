@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use dxstream::event::{Bool, Char, Enum, EventKind, Field, FieldKind, Text};
+use dxstream::store::LatestSink;
 use dxstream::symbol::{SymbolId, TextId};
 use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::{PyKeyError, PyValueError};
@@ -183,8 +184,13 @@ enum Rest {
 
 impl Cells<'_> {
     /// Says of the rows from `first` on when they arrived, and whether they hold an event.
-    pub(super) fn fill_head(&self, first: usize, times: &[u64], valid: impl Iterator<Item = bool>) {
-        for (cell, &time) in self.received_at[first..].iter().zip(times) {
+    pub(super) fn fill_head(
+        &self,
+        first: usize,
+        times: impl Iterator<Item = u64>,
+        valid: impl Iterator<Item = bool>,
+    ) {
+        for (cell, time) in self.received_at[first..].iter().zip(times) {
             cell.set(time as i64);
         }
         for (cell, valid) in self.valid[first..].iter().zip(valid) {
@@ -215,6 +221,31 @@ impl Cells<'_> {
             _ => Rest::Nothing,
         };
         Filled(self.fields.into_iter().map(rest).collect())
+    }
+}
+
+impl LatestSink for Cells<'_> {
+    fn head(
+        &mut self,
+        first: usize,
+        times: impl Iterator<Item = u64>,
+        valid: impl Iterator<Item = bool>,
+    ) {
+        self.fill_head(first, times, valid);
+    }
+
+    fn column(&mut self, at: usize, first: usize, words: impl Iterator<Item = u64>) {
+        self.fill(at, first, words);
+    }
+
+    fn again(&mut self, row: usize, words: impl Iterator<Item = u64>, time: u64) {
+        self.received_at[row].set(time as i64);
+        for (at, word) in words.enumerate() {
+            match &mut self.fields[at] {
+                Target::Objects(all) => all[row] = word,
+                _ => self.fill(at, row, std::iter::once(word)),
+            }
+        }
     }
 }
 

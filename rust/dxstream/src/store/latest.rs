@@ -5,51 +5,46 @@
 //! a reader is not held up by a writer that was preempted, and no symbol goes back to an older event.
 //!
 //! Symbols are read a block at a time: first their entries are looked up, then each field is read of
-//! all of them, then each entry is asked whether it is still there. So the processor has many reads
-//! under way at once, and each row is one event.
+//! all of them straight to where it goes, then each entry is asked whether it is still there, and read
+//! again if not. So the processor has many reads under way at once, and each row is one event.
 
-use super::ring::{Entry, Ring, write};
+use super::ring::{Entry, HEADER_WORDS, Ring, write};
 use super::rings::Rings;
 use crate::event::{EventKind, FieldKind, MAX_WORDS};
 use crate::symbol::SymbolId;
-use crate::sync::{AtomicU64, yield_now};
+use crate::sync::{AtomicU64, Ordering, fence, yield_now};
 
 /// Most rows of a block.
 const ROWS: usize = 64;
 
-/// The latest events of some symbols, by fields.
-#[derive(Debug)]
-pub struct LatestBlock {
-    first: usize,
-    rows: usize,
-    valid: [bool; ROWS],
-    times: [u64; ROWS],
-    columns: [[u64; ROWS]; MAX_WORDS],
+/// The slot of the widest row. A slot of fewer words is followed by those of other symbols, or by
+/// words that nobody uses.
+pub(super) type Slot = [AtomicU64; HEADER_WORDS + MAX_WORDS];
+
+/// Where the latest events of many symbols go, field by field.
+pub trait LatestSink {
+    /// Takes the times of arrival of rows from `first` on, 0 where there is no event, and whether there
+    /// is one.
+    fn head(
+        &mut self,
+        first: usize,
+        times: impl Iterator<Item = u64>,
+        valid: impl Iterator<Item = bool>,
+    );
+
+    /// Takes the words of the `at`-th of the fields that were asked for, of rows from `first` on;
+    /// unknown where there is no event. Blocks of rows come in order.
+    fn column(&mut self, at: usize, first: usize, words: impl Iterator<Item = u64>);
+
+    /// Takes a row of the last block again, whole this time: its words in the order of the fields that
+    /// were asked for, and when it arrived.
+    fn again(&mut self, row: usize, words: impl Iterator<Item = u64>, time: u64);
 }
 
-impl LatestBlock {
-    /// The place of the block's first symbol among those that were asked for.
-    pub fn first(&self) -> usize {
-        self.first
-    }
-
-    /// Which symbols have had an event.
-    pub fn valid(&self) -> &[bool] {
-        &self.valid[..self.rows]
-    }
-
-    /// When the events arrived; 0 where there is none.
-    pub fn times(&self) -> &[u64] {
-        &self.times[..self.rows]
-    }
-
-    /// The words of one of the fields that were asked for; unknown where there is no event.
-    ///
-    /// # Panics
-    /// If there are not so many.
-    pub fn column(&self, at: usize) -> &[u64] {
-        &self.columns[at][..self.rows]
-    }
+/// Empty slots for rows of `width` words, each of which begins a [`Slot`].
+pub(super) fn slots(width: usize, count: usize) -> Box<[AtomicU64]> {
+    let words = count * Ring::slot_words(width) + size_of::<Slot>() / size_of::<AtomicU64>();
+    (0..words).map(|_| AtomicU64::new(0)).collect()
 }
 
 /// Adds a row to a ring and puts it into the slot of its symbol. Called by one thread only.
@@ -59,11 +54,7 @@ pub(super) fn push(slot: &[AtomicU64], ring: &Ring, row: &[u64], received_at: u6
 }
 
 /// The newest entry of a symbol, to be read; nothing where there is none.
-#[inline]
-pub(super) fn newest<'a>(
-    slot: &'a [AtomicU64],
-    ring: impl Fn() -> Option<&'a Ring>,
-) -> Option<Entry<'a>> {
+fn newest<'a>(slot: &'a [AtomicU64], ring: impl Fn() -> Option<&'a Ring>) -> Option<Entry<'a>> {
     loop {
         let entry = Entry::of(slot)?;
         if entry.is_written() {
@@ -93,69 +84,106 @@ pub(super) fn copy<'a>(
     }
 }
 
-/// Reads the fields of an event type whose places are `words`, at most [`MAX_WORDS`] of them, and
-/// hands on block after block.
+/// Reads the fields of an event type whose places are `words`.
 pub(super) fn read(
     rings: Option<&Rings>,
     kind: EventKind,
     symbols: &[SymbolId],
     words: &[usize],
-    mut take: impl FnMut(&LatestBlock),
+    sink: &mut impl LatestSink,
 ) {
     let fields = kind.fields();
-    assert!(words.len() <= MAX_WORDS, "a row has at most {MAX_WORDS} fields");
-    let mut block = LatestBlock {
-        first: 0,
-        rows: 0,
-        valid: [false; ROWS],
-        times: [0; ROWS],
-        columns: [[0; ROWS]; MAX_WORDS],
-    };
-    for (at, symbols) in symbols.chunks(ROWS).enumerate() {
-        block.first = at * ROWS;
-        block.rows = symbols.len();
-        let mut entries: [Option<Entry<'_>>; ROWS] = [None; ROWS];
-        let entries = &mut entries[..symbols.len()];
-        if let Some(rings) = rings {
-            for (entry, &symbol) in entries.iter_mut().zip(symbols) {
-                *entry = rings.newest(symbol);
-            }
-        }
-        for (column, &word) in block.columns.iter_mut().zip(words) {
-            let unknown = fields[word].kind.unknown();
-            for (value, entry) in column.iter_mut().zip(&*entries) {
-                *value = entry.as_ref().map_or(unknown, |entry| entry.word(word));
-            }
-            if fields[word].kind == FieldKind::Symbol {
-                for (value, symbol) in column.iter_mut().zip(symbols) {
-                    *value = u64::from(symbol.0);
+    let unknown = unknown_slot(kind);
+    let mut slots = rings.map(Rings::latest_slots);
+    for (block, symbols) in symbols.chunks(ROWS).enumerate() {
+        let first = block * ROWS;
+        let mut rows = [Row { slot: &unknown, version: WRITTEN_ONCE, valid: false }; ROWS];
+        let rows = &mut rows[..symbols.len()];
+        if let Some(slots) = &mut slots {
+            for (row, &symbol) in rows.iter_mut().zip(symbols) {
+                if let Some(slot) = slots(symbol) {
+                    row.look_up(slot);
                 }
             }
         }
-        for (row, entry) in entries.iter().enumerate() {
-            block.valid[row] = entry.is_some();
-            block.times[row] = entry.as_ref().map_or(0, Entry::received_at);
-        }
-        for (row, (entry, &symbol)) in entries.iter().zip(symbols).enumerate() {
-            if entry.is_none_or(|entry| entry.is_whole()) {
-                continue;
-            }
-            let mut latest = [0; MAX_WORDS];
-            let latest = &mut latest[..fields.len()];
-            let again = rings.and_then(|rings| rings.latest(symbol, latest));
-            block.times[row] = again.expect("a ring that had an event keeps one");
-            for (column, &word) in block.columns.iter_mut().zip(words) {
-                column[row] = latest[word];
+        sink.head(first, rows.iter().map(Row::received_at), rows.iter().map(|row| row.valid));
+        for (at, &word) in words.iter().enumerate() {
+            if fields[word].kind == FieldKind::Symbol {
+                sink.column(at, first, symbols.iter().map(|symbol| u64::from(symbol.0)));
+            } else {
+                sink.column(at, first, rows.iter().map(|row| row.word(word)));
             }
         }
-        take(&block);
+        // Pairs with the Release fence in `write`: a reader that saw a word of a later entry sees
+        // its odd version as well.
+        fence(Ordering::Acquire);
+        for (at, (row, &symbol)) in rows.iter().zip(symbols).enumerate() {
+            if !row.is_whole() {
+                let mut latest = [0; MAX_WORDS];
+                let time =
+                    rings.and_then(|rings| rings.latest(symbol, &mut latest[..fields.len()]));
+                let time = time.expect("a ring that had an event keeps one");
+                sink.again(first + at, words.iter().map(|&word| latest[word]), time);
+            }
+        }
     }
+}
+
+/// A symbol's latest event while a block is read.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    slot: &'a Slot,
+    /// The version that was looked up; 0 where the row was being written.
+    version: u64,
+    valid: bool,
+}
+
+impl<'a> Row<'a> {
+    #[inline]
+    fn look_up(&mut self, slot: &'a Slot) {
+        // Pairs with the Release store in `write`: who sees the version sees the words.
+        let version = slot[0].load(Ordering::Acquire);
+        self.valid = version != 0;
+        if version.is_multiple_of(2) && self.valid {
+            (self.slot, self.version) = (slot, version);
+        } else if self.valid {
+            self.version = 0;
+        }
+    }
+
+    #[inline]
+    fn word(&self, at: usize) -> u64 {
+        // The remainder is the place itself, and spares the check that it is within the slot.
+        self.slot[HEADER_WORDS + at % MAX_WORDS].load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn received_at(&self) -> u64 {
+        self.slot[1].load(Ordering::Relaxed)
+    }
+
+    /// Whether all that was read before the last Acquire fence is of the event looked up.
+    #[inline]
+    fn is_whole(&self) -> bool {
+        self.slot[0].load(Ordering::Relaxed) == self.version
+    }
+}
+
+/// The version of a slot that was written once.
+const WRITTEN_ONCE: u64 = 2;
+
+/// What a symbol without an event has: a slot of which nothing is known.
+fn unknown_slot(kind: EventKind) -> Slot {
+    let slot: Slot = std::array::from_fn(|_| AtomicU64::new(0));
+    let unknown: Vec<u64> = kind.fields().iter().map(|field| field.kind.unknown()).collect();
+    write(&slot, 0, &unknown, 0);
+    slot
 }
 
 #[cfg(all(test, not(dxstream_loom)))]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     use super::*;
     use crate::event::{Quote, Record, SYMBOL_WORD};
@@ -164,6 +192,48 @@ mod tests {
     use crate::symbol::Tables;
 
     const WIDTH: usize = 12;
+
+    /// What was read: times, which rows hold an event, and the columns.
+    #[derive(Default)]
+    struct Read {
+        times: Vec<u64>,
+        valid: Vec<bool>,
+        columns: [Vec<u64>; WIDTH],
+    }
+
+    impl Read {
+        fn of(store: &Store, kind: EventKind, symbols: &[SymbolId], words: &[usize]) -> Self {
+            let mut read = Self::default();
+            store.read_latest(kind, symbols, words, &mut read);
+            read
+        }
+    }
+
+    impl LatestSink for Read {
+        fn head(
+            &mut self,
+            first: usize,
+            times: impl Iterator<Item = u64>,
+            valid: impl Iterator<Item = bool>,
+        ) {
+            assert_eq!(first, self.times.len());
+            self.times.extend(times);
+            self.valid.extend(valid);
+        }
+
+        fn column(&mut self, at: usize, first: usize, words: impl Iterator<Item = u64>) {
+            assert_eq!(first, self.columns[at].len());
+            self.columns[at].extend(words);
+        }
+
+        fn again(&mut self, row: usize, words: impl Iterator<Item = u64>, time: u64) {
+            self.times[row] = time;
+            for (column, word) in self.columns.iter_mut().zip(words) {
+                column[row] = word;
+            }
+        }
+    }
+
     const EVERY_WORD: [usize; WIDTH] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 
     /// A row whose words all follow from its symbol and its number.
@@ -195,33 +265,26 @@ mod tests {
         }
         let symbols: Vec<SymbolId> = (0..1000).rev().map(SymbolId).collect();
         let unknown = Quote::UNKNOWN;
-        let mut seen = 0;
-        store.read_latest(EventKind::Quote, &symbols, &[6, SYMBOL_WORD], |block| {
-            assert_eq!(block.first(), seen);
-            for (at, &valid) in block.valid().iter().enumerate() {
-                let symbol = symbols[seen + at].0;
-                let n = u64::from(symbol % 7);
-                assert_eq!(valid, !symbol.is_multiple_of(3));
-                assert_eq!(block.times()[at], if valid { n } else { 0 });
-                assert_eq!(block.column(1)[at], u64::from(symbol));
-                let bid_price = if valid { n + 6 } else { unknown.bid_price.to_bits() };
-                assert_eq!(block.column(0)[at], bid_price);
-            }
-            seen += block.valid().len();
-        });
-        assert_eq!(seen, 1000);
+        let read = Read::of(&store, EventKind::Quote, &symbols, &[6, SYMBOL_WORD]);
+        assert_eq!(read.times.len(), 1000);
+        for (at, &SymbolId(symbol)) in symbols.iter().enumerate() {
+            let n = u64::from(symbol % 7);
+            let valid = !symbol.is_multiple_of(3);
+            assert_eq!(read.valid[at], valid);
+            assert_eq!(read.times[at], if valid { n } else { 0 });
+            assert_eq!(read.columns[1][at], u64::from(symbol));
+            let bid_price = if valid { n + 6 } else { unknown.bid_price.to_bits() };
+            assert_eq!(read.columns[0][at], bid_price);
+        }
     }
 
     #[test]
     fn a_type_without_events_has_rows_of_which_nothing_is_known() {
-        let mut rows = 0;
-        store().read_latest(EventKind::Quote, &[SymbolId(3); 70], &[0, 6], |block| {
-            assert!(!block.valid().contains(&true));
-            assert!(block.column(0).iter().all(|&symbol| symbol == 3));
-            assert!(block.column(1).iter().all(|&bid| f64::from_bits(bid).is_nan()));
-            rows += block.times().len();
-        });
-        assert_eq!(rows, 70);
+        let read = Read::of(&store(), EventKind::Quote, &[SymbolId(3); 70], &[0, 6]);
+        assert!(!read.valid.contains(&true));
+        assert_eq!(read.times, [0; 70]);
+        assert_eq!(read.columns[0], [3; 70]);
+        assert!(read.columns[1].iter().all(|&bid| f64::from_bits(bid).is_nan()));
     }
 
     #[test]
@@ -241,20 +304,14 @@ mod tests {
             });
             let mut newest = vec![0; SYMBOLS as usize];
             while !done.load(Ordering::Acquire) {
-                store.read_latest(EventKind::Quote, &symbols, &EVERY_WORD, |block| {
-                    for at in 0..block.times().len() {
-                        if !block.valid()[at] {
-                            continue;
-                        }
-                        let n = block.times()[at];
-                        let symbol = (block.first() + at) as u32;
-                        let read: Vec<u64> =
-                            (0..WIDTH).map(|word| block.column(word)[at]).collect();
-                        assert_eq!(read, row(symbol, n), "a torn row");
-                        assert!(n >= newest[symbol as usize], "the latest row went back");
-                        newest[symbol as usize] = n;
-                    }
-                });
+                let read = Read::of(&store, EventKind::Quote, &symbols, &EVERY_WORD);
+                for at in (0..symbols.len()).filter(|&at| read.valid[at]) {
+                    let n = read.times[at];
+                    let words: Vec<u64> = read.columns.iter().map(|column| column[at]).collect();
+                    assert_eq!(words, row(at as u32, n), "a torn row");
+                    assert!(n >= newest[at], "the latest row went back");
+                    newest[at] = n;
+                }
             }
         });
     }

@@ -25,7 +25,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 pub use consumer::Consumer;
-pub use latest::LatestBlock;
+pub use latest::LatestSink;
 pub use queue::{Overflow, QueueSettings, QueueStats};
 pub use waiting::Arm;
 pub use wake::Wake;
@@ -145,20 +145,19 @@ impl Store {
         self.rings[kind as usize].get()?.latest(symbol, &mut row[..width])
     }
 
-    /// Reads the fields whose places are `words` of the latest events of `symbols`, and hands them
-    /// to `take` in blocks, in order. Each row is one event. Takes no lock.
+    /// Reads the fields whose places are `words` of the latest events of `symbols` into `sink`. Each
+    /// row is one event once all is read. Takes no lock.
     ///
     /// # Panics
-    /// If there are more than [`MAX_WORDS`](crate::event::MAX_WORDS) places, or one is beyond the
-    /// event type's width.
+    /// If a place is beyond the event type's width.
     pub fn read_latest(
         &self,
         kind: EventKind,
         symbols: &[SymbolId],
         words: &[usize],
-        take: impl FnMut(&LatestBlock),
+        sink: &mut impl LatestSink,
     ) {
-        latest::read(self.rings[kind as usize].get(), kind, symbols, words, take);
+        latest::read(self.rings[kind as usize].get(), kind, symbols, words, sink);
     }
 
     /// Hands the last events of a symbol, at most `most`, to `take` with their times of arrival,

@@ -18,7 +18,7 @@ use crate::sync::{AtomicU64, Ordering, fence};
 const SEGMENT_SLOTS: usize = 8;
 
 /// Words of a slot before the row's.
-const HEADER_WORDS: usize = 2;
+pub(super) const HEADER_WORDS: usize = 2;
 
 /// An entry as it was looked up, to be read word by word.
 #[derive(Debug, Clone, Copy)]
@@ -44,12 +44,6 @@ impl<'a> Entry<'a> {
     /// The number of the entry.
     pub(super) fn number(&self) -> u64 {
         (self.version - 1) / 2
-    }
-
-    /// A word of the row, which counts once [`is_whole`](Self::is_whole) was asked.
-    #[inline]
-    pub(super) fn word(&self, at: usize) -> u64 {
-        self.slot[HEADER_WORDS + at].load(Ordering::Relaxed)
     }
 
     /// The time of arrival, which counts once [`is_whole`](Self::is_whole) was asked.

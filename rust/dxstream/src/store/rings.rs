@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::latest;
-use super::ring::{Entry, Ring};
+use super::latest::{self, Slot};
+use super::ring::Ring;
 use crate::event::SYMBOL_WORD;
 use crate::symbol::{SymbolId, Tables};
 use crate::sync::AtomicU64;
@@ -49,7 +49,7 @@ impl Rings {
     fn chunk(&self, symbol: SymbolId) -> &Chunk {
         self.chunks[symbol.0 as usize / CHUNK].get_or_init(|| Chunk {
             symbols: (0..CHUNK).map(|_| Symbol::default()).collect(),
-            latest: Ring::slots(self.width, CHUNK),
+            latest: latest::slots(self.width, CHUNK),
         })
     }
 
@@ -59,12 +59,18 @@ impl Rings {
         self.chunks.get(symbol / CHUNK)?.get()?.symbols[symbol % CHUNK].ring.get()
     }
 
-    /// The newest entry of a symbol, to be read; nothing where there is none.
-    #[inline]
-    pub(super) fn newest(&self, symbol: SymbolId) -> Option<Entry<'_>> {
-        let at = symbol.0 as usize % CHUNK;
-        let chunk = self.chunks.get(symbol.0 as usize / CHUNK)?.get()?;
-        latest::newest(self.latest_slot(chunk, at), || chunk.symbols[at].ring.get())
+    /// The slots of the latest events of symbols, one call after another; nothing where there is none.
+    pub(super) fn latest_slots<'a>(&'a self) -> impl FnMut(SymbolId) -> Option<&'a Slot> {
+        // Symbols that were subscribed together are beside each other.
+        let mut last = (usize::MAX, None);
+        move |symbol| {
+            let number = symbol.0 as usize / CHUNK;
+            if number != last.0 {
+                last = (number, self.chunks.get(number)?.get().map(|chunk| &*chunk.latest));
+            }
+            let start = symbol.0 as usize % CHUNK * Ring::slot_words(self.width);
+            last.1?.get(start..)?.first_chunk()
+        }
     }
 
     /// Copies the newest row of a symbol and gives its time of arrival; nothing where there is none.
