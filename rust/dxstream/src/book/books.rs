@@ -1,6 +1,6 @@
 //! The books of one connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
@@ -77,9 +77,13 @@ impl Books {
         }
     }
 
-    /// Takes note that rows may have been lost: no book is complete until its next snapshot.
-    pub fn interrupt(&mut self) {
-        self.by_key.values_mut().for_each(Book::interrupt);
+    /// Takes note that rows of symbols may have been lost: their books are not complete until the
+    /// next snapshot.
+    pub fn interrupt(&mut self, kind: EventKind, symbols: &HashSet<SymbolId>) {
+        let books = self.by_key.iter_mut();
+        let concerned =
+            books.filter(|(key, _)| key.0 == kind && symbols.contains(&SymbolId(key.1)));
+        concerned.for_each(|(_, book)| book.interrupt());
     }
 
     /// The book of a symbol and source, where there was a row of it.

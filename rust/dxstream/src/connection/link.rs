@@ -203,11 +203,7 @@ impl LinkTask {
             if let Some(loss) = self.link.take_failure() {
                 return Some(loss);
             }
-            let mut deadline = self.deadline();
-            let clock = now().as_nanos() as u64;
-            if let Some(due) = self.shared.store.release(clock) {
-                deadline = deadline.min(instant(Duration::from_nanos(due)));
-            }
+            let deadline = self.deadline();
             tokio::select! {
                 biased;
                 command = self.commands.recv() => {
@@ -266,7 +262,9 @@ impl LinkTask {
     }
 
     fn lose(&mut self, loss: Loss) {
-        self.shared.store.interrupt();
+        for kind in self.link.wanted().kinds() {
+            self.shared.store.interrupt(kind, self.link.wanted().symbols(kind));
+        }
         let store = &self.shared.store;
         self.link.lost(loss, |kind, symbol| store.last_time(kind, symbol), now(), draw());
     }

@@ -286,6 +286,12 @@ impl Subscriptions {
         wanted.map(|(key, _)| key.kind).collect()
     }
 
+    /// The symbols that are wanted of an event type; one may be named more than once.
+    pub fn symbols(&self, kind: EventKind) -> impl Iterator<Item = &str> {
+        let feeds = self.feeds.iter().filter(move |(key, _)| key.kind == kind);
+        feeds.flat_map(|(_, feed)| feed.wanted.keys()).map(|entry| entry.symbol.as_str())
+    }
+
     /// Whether the server was told all that is wanted of an event type.
     pub(super) fn is_told(&self, kind: EventKind) -> bool {
         let mut feeds = self.feeds.iter().filter(|(key, _)| key.kind == kind);

@@ -235,9 +235,13 @@ impl Store {
         self.rings[kind as usize].get_or_init(|| Rings::new(kind.fields().len(), self.history))
     }
 
-    /// Takes note that the connection was lost: no book is complete until its next snapshot.
-    pub fn interrupt(&self) {
-        self.books().interrupt();
+    /// Takes note that rows of these symbols may have been lost: their books are not complete until
+    /// the next snapshot.
+    pub fn interrupt<'a>(&self, kind: EventKind, symbols: impl Iterator<Item = &'a str>) {
+        if is_order(kind) {
+            let ids = symbols.filter_map(|symbol| self.tables.symbols.find(symbol).map(SymbolId));
+            self.books().interrupt(kind, &ids.collect());
+        }
     }
 
     /// Takes note of a gap that is over.

@@ -322,3 +322,23 @@ fn an_order_takes_what_the_bound_counts_with() {
     };
     assert!(entry(136) + entry(56) <= Books::ORDER_BYTES);
 }
+
+#[test]
+fn an_interrupted_book_shows_what_was_known_and_is_not_complete_before_a_snapshot() {
+    let mut books = Books::new(8, 8);
+    let snapshot = |symbol| of(symbol, 1, flagged(SNAPSHOT_BEGIN | SNAPSHOT_END, bid(7, 1.0, 1.0)));
+    books.apply(EventKind::Order, &rows(&[snapshot(1)]));
+    books.apply(EventKind::Order, &rows(&[snapshot(2)]));
+    books.interrupt(EventKind::Order, &[SymbolId(1)].into());
+    let complete = |books: &Books, symbol| {
+        let source = Text::from(TextId(1));
+        books.get(EventKind::Order, SymbolId(symbol), source).is_some_and(Book::is_complete)
+    };
+    assert_eq!(get(&books, 1, 1), Some(vec![7]));
+    assert!(!complete(&books, 1) && complete(&books, 2));
+    books.apply(EventKind::Order, &rows(&[of(1, 1, bid(8, 2.0, 1.0))]));
+    assert!(!complete(&books, 1));
+    books.apply(EventKind::Order, &rows(&[snapshot(1)]));
+    assert!(complete(&books, 1));
+    assert_eq!(get(&books, 1, 1), Some(vec![7]));
+}
