@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::endpoint::Endpoint;
 use super::io_thread::IoThread;
-use super::shared::{Activity, Shared, State, StateChange};
+use super::shared::{Activity, EndGuard, Shared, State, StateChange};
 use super::stream::{self, Command, StreamSettings};
 use crate::error::Result;
 use crate::event::{Contract, EventKind};
@@ -35,7 +35,9 @@ impl Client {
         let (commands, arriving) = mpsc::unbounded_channel();
         let (endpoints, known) = watch::channel(Ok(endpoint));
         let shared = Arc::new(Shared::new(Store::new(Arc::new(Tables::new()), history)));
-        IoThread::spawn(thread, stream::run(settings, known, arriving, Arc::clone(&shared)));
+        // Held by the task from now on, so that a task that never runs ends the streamer too.
+        let guard = EndGuard(Arc::clone(&shared));
+        IoThread::spawn(thread, stream::run(settings, known, arriving, guard));
         Ok(Self { shared, commands, endpoints })
     }
 
@@ -108,7 +110,7 @@ impl Client {
         self.send(Command::Close);
     }
 
-    fn send(&self, command: Command) {
+    pub(super) fn send(&self, command: Command) {
         // A task that has ended needs no command; its state says why it ended.
         let _ = self.commands.send(command);
     }

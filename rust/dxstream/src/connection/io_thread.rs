@@ -15,6 +15,14 @@ use crate::error::{Error, Result};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What the thread is asked to do.
+enum Work {
+    Run(Task),
+    /// Stands for a defect of the thread itself.
+    #[cfg(test)]
+    Panic,
+}
+
 /// The running thread, while any task holds it.
 static RUNNING: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
 
@@ -24,14 +32,15 @@ static STARTED: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
 /// A task's hold on the I/O thread; the thread ends with the last of its tasks.
 #[derive(Debug)]
 pub(super) struct IoThread {
-    tasks: mpsc::UnboundedSender<Task>,
+    work: mpsc::UnboundedSender<Work>,
 }
 
 impl IoThread {
     /// The process's I/O thread, which is started if there is none.
     pub(super) fn get() -> Result<Arc<Self>> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = running.upgrade() {
+        // A thread that died may be held by tasks that it has not dropped yet.
+        if let Some(thread) = running.upgrade().filter(|thread| !thread.work.is_closed()) {
             return Ok(thread);
         }
         let cannot = |error: std::io::Error| {
@@ -39,14 +48,21 @@ impl IoThread {
         };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
-        let (tasks, mut arriving) = mpsc::unbounded_channel::<Task>();
+        let (work, arriving) = mpsc::unbounded_channel();
         let handle = std::thread::Builder::new()
             .name("dxstream-io".into())
             .spawn(move || {
                 runtime.block_on(async move {
                     let mut running = JoinSet::new();
-                    while let Some(task) = arriving.recv().await {
-                        running.spawn(task);
+                    // Dropped before the tasks: when they learn of a panic, the thread is known for
+                    // dead.
+                    let mut arriving = arriving;
+                    while let Some(work) = arriving.recv().await {
+                        match work {
+                            Work::Run(task) => running.spawn(task),
+                            #[cfg(test)]
+                            Work::Panic => panic!("a test asked for it"),
+                        };
                         // Ended tasks are let go; a panic in one was reported by its own guard.
                         while running.try_join_next().is_some() {}
                     }
@@ -57,19 +73,25 @@ impl IoThread {
         let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         started.retain(|handle| !handle.is_finished());
         started.push(handle);
-        let thread = Arc::new(Self { tasks });
+        let thread = Arc::new(Self { work });
         *running = Arc::downgrade(&thread);
         Ok(thread)
     }
 
-    /// Runs a task on the thread, which lives at least as long as the task.
+    /// Runs a task on the thread, which lives at least as long as the task. Where the thread has died,
+    /// the task is dropped.
     pub(super) fn spawn(thread: Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
-        let tasks = thread.tasks.clone();
-        // The thread takes tasks while anyone holds it, as the task then does.
-        let _ = tasks.send(Box::pin(async move {
+        let work = thread.work.clone();
+        let _ = work.send(Work::Run(Box::pin(async move {
             task.await;
             drop(thread);
-        }));
+        })));
+    }
+
+    /// Lets the thread die by a panic of its own.
+    #[cfg(test)]
+    pub(super) fn panic(&self) {
+        let _ = self.work.send(Work::Panic);
     }
 }
 

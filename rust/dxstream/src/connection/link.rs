@@ -40,6 +40,9 @@ pub(super) enum LinkCommand {
         kind: EventKind,
     },
     Close,
+    /// Stands for a defect of the task.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What a link's task tells the streamer's.
@@ -281,6 +284,8 @@ impl LinkTask {
             }
             Some(LinkCommand::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
             Some(LinkCommand::Close) | None => return true,
+            #[cfg(test)]
+            Some(LinkCommand::Panic) => panic!("a test asked for it"),
         }
         false
     }

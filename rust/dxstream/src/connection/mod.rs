@@ -12,6 +12,8 @@ mod link;
 mod saturation;
 mod shared;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use client::Client;

@@ -51,16 +51,21 @@ pub(super) enum Command {
         kind: EventKind,
     },
     Close,
+    /// Stands for a defect: of the streamer's task, or of one of its links'.
+    #[cfg(test)]
+    Panic {
+        in_link: bool,
+    },
 }
 
-/// Runs a streamer until it is closed or fails.
+/// Runs a streamer until it is closed or fails. `guard` ends it however the task ends.
 pub(super) async fn run(
     settings: StreamSettings,
     endpoints: watch::Receiver<Result<Endpoint, Loss>>,
     mut commands: mpsc::UnboundedReceiver<Command>,
-    shared: Arc<Shared>,
+    guard: EndGuard,
 ) {
-    let _guard = EndGuard(Arc::clone(&shared));
+    let shared = Arc::clone(&guard.0);
     let (reports, mut reported) = mpsc::unbounded_channel();
     let mut stream = Stream {
         settings,
@@ -171,6 +176,14 @@ impl Stream {
                 self.close_idle();
             }
             Command::Close => {}
+            #[cfg(test)]
+            Command::Panic { in_link: false } => panic!("a test asked for it"),
+            #[cfg(test)]
+            Command::Panic { in_link: true } => {
+                for link in self.links.values() {
+                    let _ = link.commands.send(LinkCommand::Panic);
+                }
+            }
         }
     }
 
