@@ -50,3 +50,14 @@ def test_throttled_quotes_show_few_of_many() -> None:
     assert delivered == len(shown)
     assert came > 5 * delivered
     assert {line.split()[0] for line in shown} == {"AAPL", "SPY"}
+
+
+def test_the_health_monitor_names_the_symbol_that_is_wrong() -> None:
+    *looks, last = output("health_monitor.py")
+    assert re.fullmatch(r"taken after \d+ us, 99 % after \d+ us", last)
+    heads = [line for line in looks if not line.startswith(" ")]
+    assert len(heads) >= 3
+    assert all(line.startswith("connected, last message ") for line in heads)
+    assert looks[-1] == (
+        "  Quote AAPL  250117C00150000: never answered; did you mean .AAPL250117C150?"
+    )

@@ -26,8 +26,9 @@ from dxstream.errors import (
     SubscriptionError,
 )
 from dxstream.healing import Gap, ReconnectPolicy, StateChange
+from dxstream.health import Health, SilentSymbol
 from dxstream.listener import Listener
-from dxstream.stats import ListenerStats, MemoryUse, StreamerStats
+from dxstream.stats import Latency, ListenerStats, MemoryUse, Rates, StreamerStats, TypeStats
 from dxstream.streamer import DXLinkStreamer
 
 if TYPE_CHECKING:
@@ -43,17 +44,22 @@ __all__ = [
     "Endpoint",
     "EventTable",
     "Gap",
+    "Health",
+    "Latency",
     "Listener",
     "ListenerStats",
     "MemoryUse",
     "ProtocolError",
+    "Rates",
     "ReconnectPolicy",
+    "SilentSymbol",
     "SlowConsumerError",
     "SlowConsumerWarning",
     "StateChange",
     "StreamerClosedError",
     "StreamerStats",
     "SubscriptionError",
+    "TypeStats",
     "__version__",
     "dxfeed",
 ]

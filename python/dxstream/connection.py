@@ -73,7 +73,7 @@ class Connection:
     @property
     def epoch(self) -> int:
         """How many times a connection was made again."""
-        return 0 if self._client is None else self._client.counters()["reconnects"]
+        return 0 if self._client is None else self._client.epoch()
 
     @property
     def gaps(self) -> list[Gap]:

@@ -1,8 +1,74 @@
 """What streamers and listeners have counted."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-__all__ = ["ListenerStats", "MemoryUse", "StreamerStats"]
+__all__ = ["Latency", "ListenerStats", "MemoryUse", "Rates", "StreamerStats", "TypeStats"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What came in a second, on average over the last 5 s; or since the start, where that is less.
+
+    Attributes
+    ----------
+    messages, bytes, events
+        As in :class:`StreamerStats`, a second.
+    """
+
+    messages: float = 0.0
+    bytes: float = 0.0
+    events: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long something took: samples and their quantiles, in seconds, known to 1 %.
+
+    Attributes
+    ----------
+    count
+        How many samples there are.
+    sum
+        Their sum.
+    p50, p99, p999
+        What 50, 99 and 99.9 % of them do not exceed.
+    max
+        The longest; what took more than a minute counts as a minute.
+    """
+
+    count: int = 0
+    sum: float = 0.0
+    p50: float = 0.0
+    p99: float = 0.0
+    p999: float = 0.0
+    max: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TypeStats:
+    """What a streamer has counted of one event type.
+
+    Attributes
+    ----------
+    events
+        Events read.
+    listeners
+        Listeners that there are, batches and :meth:`~dxstream.DXLinkStreamer.get_event` included.
+    pending
+        Events that wait in their buffers; a listener may have up to 1,024 more in hand.
+    conflated
+        Events that gave way to a later one of their symbol, over all listeners there ever were.
+    dropped
+        Events that were dropped because a buffer was full, over all listeners there ever were. What
+        a listener leaves behind when it is closed does not count.
+    """
+
+    events: int = 0
+    listeners: int = 0
+    pending: int = 0
+    conflated: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +101,26 @@ class StreamerStats:
         Symbols wanted, over all event types.
     reconnects
         How many times a connection was made again.
+    gaps
+        How many gaps are over; see :attr:`~dxstream.DXLinkStreamer.gaps`.
     connections
         Connections that the subscriptions are spread over.
     last_message_age
         Seconds since a server last gave a sign of life; ``None`` before the first.
     handshake
         Seconds that the last handshake took, up to the server's AUTHORIZED.
+    rates
+        Messages, bytes and events a second, over the last 5 s.
+    by_type
+        For each event type by its name, as far as something came of it or somebody listens: events,
+        and what became of them in the listeners' buffers.
+    wire_to_parse
+        From the read of the socket until all events of a message are stored: a sample for each time
+        that the socket was read, of the last message that was there.
+    parse_to_delivery
+        From when an event is stored until a listener takes it: a sample for each time that a
+        listener went to its buffer, of the event that waited longest there. Listeners that conflate
+        are left out, for they let events wait on purpose.
     """
 
     state: str
@@ -58,6 +138,31 @@ class StreamerStats:
     connections: int
     last_message_age: float | None
     handshake: float | None
+    gaps: int = 0
+    rates: Rates = Rates()
+    by_type: Mapping[str, TypeStats] = field(default_factory=dict)
+    wire_to_parse: Latency = Latency()
+    parse_to_delivery: Latency = Latency()
+
+    @property
+    def parse_errors(self) -> int:
+        """Frames, rows and blocks that could not be read."""
+        return self.malformed_frames + self.rejected_rows + self.rejected_blocks
+
+    @property
+    def pending(self) -> int:
+        """Events that wait in the buffers of all listeners."""
+        return sum(of.pending for of in self.by_type.values())
+
+    @property
+    def conflated(self) -> int:
+        """Events that gave way to a later one of their symbol, over all listeners."""
+        return sum(of.conflated for of in self.by_type.values())
+
+    @property
+    def dropped(self) -> int:
+        """Events that were dropped because a buffer was full, over all listeners."""
+        return sum(of.dropped for of in self.by_type.values())
 
 
 @dataclass(frozen=True, slots=True)

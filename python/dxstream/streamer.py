@@ -8,12 +8,12 @@ from dxstream._dxstream import Client, Queue, Wake
 from dxstream.arguments import conflation_interval, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Settings
-from dxstream.dxfeed import Candle, Event, Order
+from dxstream.dxfeed import Event, Order
 from dxstream.endpoint import SessionLike
 from dxstream.healing import EventsAndGaps, Gap, ReconnectPolicy
 from dxstream.listener import Listener, take
-from dxstream.stats import MemoryUse, StreamerStats
-from dxstream.subscriptions import MAX_HISTORY, Inbox, Subscriber, check_subscribed, type_name
+from dxstream.observed import Observed
+from dxstream.subscriptions import MAX_HISTORY, Inbox, check_subscribed, type_name
 from dxstream.waiting import Call, Procedure, Wait
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ MAX_DEPTH = 1 << 32
 """More price levels than a book has."""
 
 
-class DXLinkStreamer(Subscriber):
+class DXLinkStreamer(Observed):
     """Market data from a DXLink server, as typed events.
 
     Use it as a context manager, asynchronous or not. What a method does, it does when it is called;
@@ -275,6 +275,7 @@ class DXLinkStreamer(Subscriber):
                 inbox.queue = client.listen(event_type, capacity=DEFAULT_BUFFER)
             elif not inbox.used:
                 inbox.queue.set_capacity(DEFAULT_BUFFER)
+                inbox.queue.begin()
             inbox.used = True
             return inbox.queue
 
@@ -551,50 +552,3 @@ class DXLinkStreamer(Subscriber):
                 self.unsubscribe(event_type, new)
         events = {symbol: found[name] for symbol, name in wire.items() if name in found}
         return events, [symbol for symbol in asked if symbol not in events]
-
-    def memory(self) -> MemoryUse:
-        """Say how much memory the events take and at most can, as a formula: print it.
-
-        Symbols that were subscribed with a history of their own differ from the formula of their
-        ring; what they have allocated is counted.
-        """
-        client = self._client
-        with self._lock:
-            series = self._histories.memory()
-        return MemoryUse(
-            history=self._settings.history,
-            rings=() if client is None else tuple(client.ring_memory()),
-            buffers=() if client is None else tuple(client.queue_memory()),
-            books=(0,) * 6 if client is None else client.book_memory(),
-            series=series,
-        )
-
-    def stats(self) -> StreamerStats:
-        """Count what the connection has received and what of it could not be used."""
-        client = self._client
-        unknown = {"last_message_age": None, "handshake": None}
-        counters: dict[str, Any] = (
-            dict.fromkeys(_COUNTERS, 0) | unknown if client is None else client.counters()
-        )
-        candles = self._subscribed.get(type_name(Candle), {})
-        return StreamerStats(
-            state=self.state,
-            complaints=() if client is None else tuple(client.complaints()),
-            subscriptions=sum(len(of_type) for of_type in self._subscribed.values())
-            + sum(symbol not in candles for symbol in self._histories),
-            **counters,
-        )
-
-
-_COUNTERS = (
-    "messages",
-    "bytes",
-    "events",
-    "malformed_frames",
-    "rejected_rows",
-    "rejected_blocks",
-    "split_transactions",
-    "server_errors",
-    "reconnects",
-    "connections",
-)

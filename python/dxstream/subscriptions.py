@@ -1,5 +1,6 @@
 """What a streamer asks a server for."""
 
+import time
 import weakref
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -65,7 +66,8 @@ class Subscriber(Connection):
             raise ValueError(msg)
         super().__init__(session, settings, callbacks)
         self._inboxes: dict[str, Inbox[Any]] = {}
-        self._subscribed: dict[str, dict[str, None]] = {}
+        # For each event type, when each symbol was first asked for, on time.monotonic_ns().
+        self._subscribed: dict[str, dict[str, int]] = {}
         self._all_rows: dict[str, TableRows] = {}
         self._some_rows: dict[str, TableRows] = {}
         self._histories = Histories()
@@ -127,7 +129,7 @@ class Subscriber(Connection):
             inbox = self._inboxes.get(name)
             if inbox is None:
                 # Before the server is asked, so that the first event finds it.
-                inbox = Inbox(client.listen(event_type, capacity=BACKLOG))
+                inbox = Inbox(client.backlog(event_type, capacity=BACKLOG))
             told = client.subscribe(
                 event_type,
                 names,
@@ -137,7 +139,10 @@ class Subscriber(Connection):
                 history=history,
             )
             self._inboxes[name] = inbox
-            self._subscribed.setdefault(name, {}).update(dict.fromkeys(told))
+            now = time.monotonic_ns()
+            subscribed = self._subscribed.setdefault(name, {})
+            for symbol in told:
+                subscribed.setdefault(symbol, now)
             self._forget_rows(name)
             if name == type_name(Candle) and start is not None:
                 for symbol in told:

@@ -32,7 +32,7 @@ mod _dxstream {
     #[pymodule_export]
     use crate::streamer::{Batch, Client, Fields, Queue, Symbols, TimeSeries, Wake, shut_down};
     #[pymodule_export]
-    use crate::symbology::{candle_base, candle_symbol};
+    use crate::symbology::{candle_base, candle_symbol, suggest_symbol};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

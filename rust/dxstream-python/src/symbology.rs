@@ -1,6 +1,6 @@
 //! Symbol notations, for Python.
 
-use dxstream::symbol::CandleSymbol;
+use dxstream::symbol::{self, CandleSymbol};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -23,4 +23,10 @@ pub(crate) fn candle_base(symbol: &str) -> PyResult<String> {
         .parse::<CandleSymbol>()
         .map(|candle| candle.symbol().to_owned())
         .map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// The symbol that was probably meant, where `symbol` is none that dxFeed has.
+#[pyfunction(name = "suggest_symbol")]
+pub(crate) fn suggest_symbol(symbol: &str) -> Option<String> {
+    symbol::suggest(symbol)
 }

@@ -13,6 +13,7 @@ pub mod connection;
 mod error;
 pub mod event;
 pub mod json;
+mod latency;
 mod loss;
 pub mod protocol;
 mod secret;
@@ -22,5 +23,6 @@ pub mod symbol;
 mod sync;
 
 pub use error::{Error, Result};
+pub use latency::{Latency, LatencySummary};
 pub use loss::{Loss, Remedy};
 pub use secret::Secret;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dxstream::book::{Orders, is_order};
-use dxstream::connection::{self, Endpoint, State, monotonic_nanos};
+use dxstream::connection::{self, Endpoint, State};
 use dxstream::event::{Contract, EventKind, MAX_WORDS, Text, index};
 use dxstream::protocol::Entry;
 use dxstream::series::Series;
@@ -18,6 +18,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::batch::Batch;
 use super::columns::{Columns, Fields};
+use super::counters::counters;
 use super::healing::{GapRecord, StateRecord, gap_record, state_record, type_gap_record};
 use super::queue::{Queue, Told};
 use super::series::{LOADING_ROOM, TimeSeries};
@@ -242,6 +243,16 @@ impl Client {
         Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
+    /// A queue of what comes from now on for a listener that may come. It counts as a listener's once
+    /// [`Queue::py_begin`] is called.
+    #[pyo3(name = "backlog", signature = (event_type, *, capacity))]
+    fn py_backlog(&self, event_type: &Bound<'_, PyAny>, capacity: usize) -> PyResult<Queue> {
+        let kind = kind_of(event_type)?;
+        let settings = QueueSettings::every(capacity);
+        let consumer = self.stream.store().backlog(kind, None, settings);
+        Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
+    }
+
     /// A series of a symbol's events from now on, of those from `start` (ms since 1970 UTC) on. It is
     /// complete with a snapshot that is not from one of the times `others`.
     #[pyo3(name = "follow")]
@@ -414,24 +425,24 @@ impl Client {
     /// What the connection has counted, by name.
     #[pyo3(name = "counters")]
     fn py_counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let activity = self.stream.activity();
-        let counters = activity.counters;
-        let counted = PyDict::new(py);
-        counted.set_item("messages", counters.messages)?;
-        counted.set_item("bytes", counters.bytes)?;
-        counted.set_item("events", counters.events)?;
-        counted.set_item("malformed_frames", counters.malformed_frames)?;
-        counted.set_item("rejected_rows", counters.rejected_rows)?;
-        counted.set_item("rejected_blocks", counters.rejected_blocks)?;
-        counted.set_item("split_transactions", counters.split_transactions)?;
-        counted.set_item("server_errors", counters.server_errors)?;
-        counted.set_item("reconnects", activity.epoch)?;
-        counted.set_item("connections", activity.links)?;
-        let age = |at: Duration| Duration::from_nanos(monotonic_nanos()).saturating_sub(at);
-        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-        counted.set_item("last_message_age", seconds(activity.last_received.map(age)))?;
-        counted.set_item("handshake", seconds(activity.handshake))?;
-        Ok(counted)
+        counters(py, &self.stream)
+    }
+
+    /// How many times a connection was made again.
+    #[pyo3(name = "epoch")]
+    fn py_epoch(&self) -> u64 {
+        self.stream.activity().epoch
+    }
+
+    /// When the last event of each symbol came (ns, monotonic); `None` where none came.
+    #[pyo3(name = "last_received")]
+    fn py_last_received(&self, symbols: &Symbols) -> Vec<Option<u64>> {
+        let mut received = Vec::with_capacity(symbols.ids.len());
+        self.stream.store().read_latest(symbols.kind, &symbols.ids, &[], |block| {
+            let of_block = block.times().iter().zip(block.valid());
+            received.extend(of_block.map(|(&time, &valid)| valid.then_some(time)));
+        });
+        received
     }
 
     /// The last complaints of the server, oldest first.

@@ -3,6 +3,7 @@
 mod batch;
 mod client;
 mod columns;
+mod counters;
 mod healing;
 mod queue;
 mod series;

@@ -123,6 +123,12 @@ impl Queue {
         )
     }
 
+    /// Counts the events as a listener's from now on, where the queue was a backlog.
+    #[pyo3(name = "begin")]
+    fn py_begin(&self, py: Python<'_>) {
+        self.consumer(py).begin();
+    }
+
     /// Lets the queue hold another number of events from now on.
     #[pyo3(name = "set_capacity")]
     fn py_set_capacity(&self, py: Python<'_>, capacity: usize) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use super::clock::{monotonic_nanos, now};
 use super::endpoint::Endpoint;
 use super::io_thread::IoThread;
 use super::shared::{Activity, EndGuard, Shared, State, StateChange};
@@ -34,7 +35,8 @@ impl Client {
         let thread = IoThread::get()?;
         let (commands, arriving) = mpsc::unbounded_channel();
         let (endpoints, known) = watch::channel(Ok(endpoint));
-        let shared = Arc::new(Shared::new(Store::new(Arc::new(Tables::new()), history)));
+        let store = Store::new(Arc::new(Tables::new()), history).with_clock(monotonic_nanos);
+        let shared = Arc::new(Shared::new(store, now()));
         // Held by the task from now on, so that a task that never runs ends the streamer too.
         let guard = EndGuard(Arc::clone(&shared));
         IoThread::spawn(thread, stream::run(settings, known, arriving, guard));
@@ -75,7 +77,7 @@ impl Client {
 
     /// What the streamer has done so far.
     pub fn activity(&self) -> Activity {
-        self.shared.activity()
+        self.shared.activity(now())
     }
 
     /// The last complaints of the server, oldest first.

@@ -66,7 +66,10 @@ pub(super) struct LinkTask {
     pub(super) commands: mpsc::UnboundedReceiver<LinkCommand>,
     pub(super) reports: mpsc::UnboundedSender<Report>,
     pub(super) shared: Arc<Shared>,
+    /// When the attempt to connect began.
     pub(super) began: Duration,
+    /// How long the messages took that were just received, until the handle is told.
+    pub(super) parsing: Option<Duration>,
 }
 
 impl LinkTask {
@@ -231,7 +234,18 @@ impl LinkTask {
         first: Result<Received, Loss>,
         socket: &mut Socket,
     ) -> Result<(), Loss> {
-        let now = now();
+        let read_at = now();
+        let taken = self.take_messages_at(read_at, first, socket);
+        self.parsing = Some(now().saturating_sub(read_at));
+        taken
+    }
+
+    fn take_messages_at(
+        &mut self,
+        now: Duration,
+        first: Result<Received, Loss>,
+        socket: &mut Socket,
+    ) -> Result<(), Loss> {
         let mut next = first;
         for left in (0..MESSAGES_AT_ONCE).rev() {
             match next? {
@@ -293,7 +307,8 @@ impl LinkTask {
     /// Tells the handle what has happened.
     fn publish(&mut self) {
         let now = now();
-        self.shared.count(self.number, self.link.counters(), self.link.last_received());
+        let (counters, last_received) = (self.link.counters(), self.link.last_received());
+        self.shared.count(self.number, counters, last_received, self.parsing.take(), now);
         while let Some(event) = self.link.next_event() {
             match event {
                 LinkEvent::Accepted { epoch } => {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::rates::{Flow, Rates, Recent};
 use crate::error::Error;
+use crate::latency::{Latency, LatencySummary};
 use crate::loss::Loss;
 use crate::protocol::Counters;
 use crate::store::{Store, Wake};
@@ -60,7 +62,7 @@ pub(super) struct Shared {
     status: Mutex<Status>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Status {
     links: BTreeMap<usize, Of>,
     /// Links that there were ever.
@@ -73,6 +75,9 @@ struct Status {
     wants_endpoint: bool,
     /// Counts of links that were closed.
     past: Counters,
+    flow: Flow,
+    recent: Recent,
+    parsing: Latency,
     waiting: Vec<Arc<Wake>>,
 }
 
@@ -86,7 +91,7 @@ struct Of {
 }
 
 /// What a streamer has done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Activity {
     /// Counts of all its connections.
     pub counters: Counters,
@@ -98,11 +103,31 @@ pub struct Activity {
     pub epoch: u64,
     /// How many connections there are.
     pub links: usize,
+    /// What came lately.
+    pub rates: Rates,
+    /// How long messages took from the read of the socket until their events were stored: a sample for
+    /// each time that the socket was read, of the last message that was there.
+    pub parsing: LatencySummary,
 }
 
 impl Shared {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store, status: Mutex::default() }
+    pub(super) fn new(store: Store, now: Duration) -> Self {
+        let status = Status {
+            links: BTreeMap::new(),
+            made: 0,
+            ended: None,
+            epoch: 0,
+            changes: VecDeque::new(),
+            forgotten_changes: 0,
+            complaints: Vec::new(),
+            wants_endpoint: false,
+            past: Counters::default(),
+            flow: Flow::default(),
+            recent: Recent::new(now),
+            parsing: Latency::new(),
+            waiting: Vec::new(),
+        };
+        Self { store, status: Mutex::new(status) }
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -173,10 +198,28 @@ impl Shared {
         }
     }
 
-    pub(super) fn count(&self, link: usize, counters: Counters, last_received: Option<Duration>) {
-        if let Some(of) = self.status().links.get_mut(&link) {
+    /// Takes note of what a link has counted until `now`, when it last received, and how long the
+    /// messages took that it has just received.
+    pub(super) fn count(
+        &self,
+        link: usize,
+        counters: Counters,
+        last_received: Option<Duration>,
+        parsing: Option<Duration>,
+        now: Duration,
+    ) {
+        let mut status = self.status();
+        let Status { links, flow, recent, parsing: latency, .. } = &mut *status;
+        if let Some(of) = links.get_mut(&link) {
+            flow.messages += counters.messages - of.counters.messages;
+            flow.bytes += counters.bytes - of.counters.bytes;
+            flow.events += counters.events - of.counters.events;
+            recent.note(*flow, now);
             of.counters = counters;
             of.last_received = last_received.unwrap_or(of.last_received);
+        }
+        if let Some(parsing) = parsing {
+            latency.record(parsing);
         }
     }
 
@@ -216,7 +259,7 @@ impl Shared {
         (changes.cloned().collect(), status.forgotten_changes + status.changes.len())
     }
 
-    pub(super) fn activity(&self) -> Activity {
+    pub(super) fn activity(&self, now: Duration) -> Activity {
         let status = self.status();
         let of_links = status.links.values().map(|of| of.counters);
         Activity {
@@ -230,6 +273,8 @@ impl Shared {
             handshake: status.links.values().find_map(|of| of.handshake),
             epoch: status.epoch,
             links: status.links.len(),
+            rates: status.recent.rates(now),
+            parsing: status.parsing.summary(),
         }
     }
 

@@ -136,6 +136,7 @@ impl Stream {
             reports: self.reports.clone(),
             shared: Arc::clone(&self.shared),
             began: Duration::ZERO,
+            parsing: None,
         };
         self.tasks.spawn(task.run());
         let handle = LinkHandle { commands: sender, entries: 0, capacity: MAX_ENTRIES };

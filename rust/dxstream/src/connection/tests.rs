@@ -92,8 +92,8 @@ fn a_panic_ends_the_streamers_that_it_concerns_and_no_others() {
     let (next, mut of_next) = connect(&endpoint);
     assert!(!Arc::ptr_eq(&thread, &IoThread::get().unwrap()));
     // A task that the dead thread was handed ends as well.
-    let shared = super::shared::Shared::new(crate::store::Store::new(Arc::default(), 0));
-    let shared = Arc::new(shared);
+    let store = crate::store::Store::new(Arc::default(), 0);
+    let shared = Arc::new(super::shared::Shared::new(store, Duration::ZERO));
     let guard = super::shared::EndGuard(Arc::clone(&shared));
     IoThread::spawn(thread, async move {
         let _guard = guard;

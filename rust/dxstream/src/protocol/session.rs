@@ -79,6 +79,8 @@ pub struct Counters {
     pub bytes: u64,
     /// Events read, marker rows of snapshots included.
     pub events: u64,
+    /// The same by event type, in the order of [`EventKind::ALL`].
+    pub by_type: [u64; EventKind::ALL.len()],
     /// Frames that were no DXLink message.
     pub malformed_frames: u64,
     /// Rows that could not be read.
@@ -99,6 +101,7 @@ impl std::ops::Add for Counters {
             messages: self.messages + other.messages,
             bytes: self.bytes + other.bytes,
             events: self.events + other.events,
+            by_type: std::array::from_fn(|kind| self.by_type[kind] + other.by_type[kind]),
             malformed_frames: self.malformed_frames + other.malformed_frames,
             rejected_rows: self.rejected_rows + other.rejected_rows,
             rejected_blocks: self.rejected_blocks + other.rejected_blocks,
@@ -376,7 +379,9 @@ impl Session {
         channel.config_by = None;
         let key = channel.key;
         for (kind, rows) in self.batch.blocks() {
-            self.counters.events += (rows.len() / kind.fields().len()) as u64;
+            let count = (rows.len() / kind.fields().len()) as u64;
+            self.counters.events += count;
+            self.counters.by_type[kind as usize] += count;
             match &mut channel.transactions {
                 Some(transactions) if kind == key.kind => {
                     let loaded = &mut |symbol: SymbolId| {

@@ -268,6 +268,17 @@ impl Conflation {
         QueueStats { received, delivered, pending, conflated, dropped, filtered }
     }
 
+    /// The same for who is neither the reader nor the writer.
+    pub(super) fn stats_from_afar(&self) -> QueueStats {
+        // Before the others, so that what the reader took is counted as received.
+        let taken = self.taken.0.load(Ordering::Acquire);
+        let (received, conflated, dropped, filtered) = self.counters.read();
+        // What the reader takes meanwhile may be dropped nowhere else, and counts as pending.
+        let gone = conflated + dropped + filtered + taken;
+        let pending = received.saturating_sub(gone);
+        QueueStats { received, delivered: taken, pending, conflated, dropped, filtered }
+    }
+
     /// Counts rows as received and dropped. The writer's.
     pub(super) fn count_dropped(&self, count: u64) {
         add(&self.counters.received, count);

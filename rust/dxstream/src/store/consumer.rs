@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::queue::{Queue, QueueSettings, QueueStats, Rows};
 use super::segments::Segment;
+use super::tally::Tally;
 use super::waiting::Arm;
 use super::wake::Wake;
 use crate::error::Error;
@@ -21,11 +23,32 @@ pub struct Consumer {
     delivered: u64,
     /// Rows in hand that were dropped when the reader closed.
     dropped: u64,
+    tally: Option<Arc<Tally>>,
 }
 
 impl Consumer {
     pub(super) fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, segment: Segment::default(), at: 0, delivered: 0, dropped: 0 }
+        Self { queue, segment: Segment::default(), at: 0, delivered: 0, dropped: 0, tally: None }
+    }
+
+    /// A listener's, whose rows count in `tally` once it begins to listen.
+    pub(super) fn of_listener(queue: Arc<Queue>, tally: Arc<Tally>) -> Self {
+        let mut consumer = Self::new(queue);
+        consumer.tally = Some(tally);
+        consumer
+    }
+
+    /// Counts the rows as a listener's from now on, where it is one.
+    pub fn begin(&self) {
+        if let Some(tally) = &self.tally {
+            tally.begin(&self.queue);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(tally) = &self.tally {
+            tally.end(&self.queue);
+        }
     }
 
     /// The event type of the rows.
@@ -49,7 +72,15 @@ impl Consumer {
     /// Fills `segment`; gives the place of the first row.
     fn take(&mut self, now: u64) -> Option<usize> {
         match &self.queue.rows {
-            Rows::Every(segments) => segments.take(&mut self.segment),
+            Rows::Every(segments) => {
+                let first = segments.take(&mut self.segment)?;
+                if let (Some(tally), Some(stored_at), 0) =
+                    (&self.tally, self.segment.stored_at, first)
+                {
+                    tally.delivered(Duration::from_nanos(now.saturating_sub(stored_at)));
+                }
+                Some(first)
+            }
             Rows::Latest(conflation) => {
                 let received_at = conflation.take(now, &mut self.segment.words)?;
                 self.segment.times.clear();
@@ -113,6 +144,10 @@ impl Consumer {
     /// Lets the queue hold another number of rows from now on. With none, the reader is closed: what
     /// waits is dropped, and what it has in hand.
     pub fn set_capacity(&mut self, capacity: usize) {
+        if capacity == 0 {
+            // What a reader drops by leaving is nobody's loss.
+            self.end();
+        }
         match &self.queue.rows {
             Rows::Every(segments) => segments.set_capacity(capacity),
             Rows::Latest(conflation) => conflation.set_capacity(capacity),
@@ -122,5 +157,11 @@ impl Consumer {
             self.segment = Segment::default();
             self.at = 0;
         }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.end();
     }
 }

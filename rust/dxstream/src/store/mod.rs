@@ -14,6 +14,7 @@ mod resume;
 mod ring;
 mod rings;
 mod segments;
+mod tally;
 mod waiting;
 #[cfg(not(dxstream_loom))]
 mod wake;
@@ -27,17 +28,21 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 pub use consumer::Consumer;
 pub use latest::LatestSink;
 pub use queue::{Overflow, QueueSettings, QueueStats};
+pub use tally::ListenerTotals;
 pub use waiting::Arm;
 pub use wake::Wake;
 
 use crate::book::{Book, Books, is_order};
 use crate::error::Error;
 use crate::event::{EventKind, Text};
+use crate::latency::LatencySummary;
 use crate::protocol::{EventSink, Gap, SnapshotMark, TypeGap};
 use crate::symbol::{SymbolId, Tables};
 use gaps::Gaps;
 use queue::Queue;
 use rings::Rings;
+use segments::Clock;
+use tally::Tally;
 
 /// What one queue holds, and what it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +92,8 @@ pub struct Store {
     books: Mutex<Books>,
     gaps: Mutex<Gaps>,
     queues: RwLock<Queues>,
+    tally: Arc<Tally>,
+    clock: Option<Clock>,
 }
 
 /// What the rings of one event type have allocated.
@@ -127,7 +134,16 @@ impl Store {
                 conflate: false,
                 ended: None,
             }),
+            tally: Arc::default(),
+            clock: None,
         }
+    }
+
+    /// The same store, which measures by `clock` how long rows wait for their listeners. It gives the
+    /// time that times of arrival are of, in nanoseconds.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> u64) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// The tables that rows refer to.
@@ -270,6 +286,18 @@ impl Store {
         self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What all listeners have counted, by event type in the order of [`EventKind::ALL`].
+    pub fn listener_totals(&self) -> [ListenerTotals; EventKind::ALL.len()] {
+        self.tally.totals()
+    }
+
+    /// How long rows waited from when they were stored until their listener took them, where it takes
+    /// every row: a sample for each time that a listener went to its buffer, of the row that waited
+    /// longest.
+    pub fn delivery(&self) -> LatencySummary {
+        self.tally.delivery()
+    }
+
     /// A new queue for events of `kind`, from now on; of all symbols, or of those given.
     pub fn listen(
         &self,
@@ -277,14 +305,28 @@ impl Store {
         symbols: Option<HashSet<SymbolId>>,
         settings: QueueSettings,
     ) -> Consumer {
-        let queue = Arc::new(Queue::new(kind, symbols, settings));
+        let consumer = self.backlog(kind, symbols, settings);
+        consumer.begin();
+        consumer
+    }
+
+    /// The same for a listener that may come: until [`Consumer::begin`], nobody counts its rows.
+    pub fn backlog(
+        &self,
+        kind: EventKind,
+        symbols: Option<HashSet<SymbolId>>,
+        settings: QueueSettings,
+    ) -> Consumer {
+        let mut queue = Queue::new(kind, symbols, settings);
+        queue.set_clock(self.clock);
+        let queue = Arc::new(queue);
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = &queues.ended {
             queue.end(error.clone());
         }
         add(&mut queues.by_kind, &queue);
         queues.conflate |= settings.conflation.is_some();
-        Consumer::new(queue)
+        Consumer::of_listener(queue, Arc::clone(&self.tally))
     }
 
     /// A new queue for a [`Series`](crate::series::Series) of one symbol, from now on: its rows and, before those of
@@ -310,10 +352,14 @@ impl Store {
     ) -> Consumer {
         // The writer pushes under the read side of this lock, so that no row falls between.
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
-        let queue = Arc::new(consumer.copy(symbols, settings));
+        let mut queue = consumer.copy(symbols, settings);
+        queue.set_clock(self.clock);
+        let queue = Arc::new(queue);
         add(&mut queues.by_kind, &queue);
         queues.conflate |= settings.conflation.is_some();
-        Consumer::new(queue)
+        let consumer = Consumer::of_listener(queue, Arc::clone(&self.tally));
+        consumer.begin();
+        consumer
     }
 
     /// Makes ready what rate limits held back until `now`; says when there is more to do.

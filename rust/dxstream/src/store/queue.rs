@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use super::conflation::Conflation;
-use super::segments::Segments;
+use super::segments::{Clock, Segments};
 use super::waiting::Waiting;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -124,6 +124,21 @@ impl Queue {
             Rows::Latest(conflation) => {
                 conflation.memory(self.symbols.as_ref().map_or(Tables::MAX_SYMBOLS, HashSet::len))
             }
+        }
+    }
+
+    /// Notes when rows are put into segments, by `clock`.
+    pub(super) fn set_clock(&mut self, clock: Option<Clock>) {
+        if let Rows::Every(segments) = &mut self.rows {
+            segments.set_clock(clock);
+        }
+    }
+
+    /// What became of the rows; those that the reader has in hand count as delivered.
+    pub(super) fn stats(&self) -> QueueStats {
+        match &self.rows {
+            Rows::Every(segments) => segments.stats_from_afar(),
+            Rows::Latest(conflation) => conflation.stats_from_afar(),
         }
     }
 

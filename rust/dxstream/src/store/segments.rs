@@ -29,6 +29,8 @@ const SLACK_FROM: usize = 256;
 pub(super) struct Segment {
     pub(super) words: Vec<u64>,
     pub(super) times: Vec<u64>,
+    /// When the first row was put here, where that is known.
+    pub(super) stored_at: Option<u64>,
 }
 
 impl Segment {
@@ -42,8 +44,12 @@ impl Segment {
 pub(super) struct Segments {
     width: usize,
     overflow: Overflow,
+    clock: Option<Clock>,
     state: Mutex<State>,
 }
+
+/// Gives the time by which times of arrival are.
+pub(super) type Clock = fn() -> u64;
 
 #[derive(Debug, Default)]
 struct State {
@@ -61,7 +67,13 @@ struct State {
 impl Segments {
     /// An empty queue for rows of `width` words.
     pub(super) fn new(width: usize, capacity: usize, overflow: Overflow) -> Self {
-        Self { width, overflow, state: Mutex::new(State { capacity, ..State::default() }) }
+        let state = Mutex::new(State { capacity, ..State::default() });
+        Self { width, overflow, clock: None, state }
+    }
+
+    /// Notes from now on when the first row of each segment is put there.
+    pub(super) fn set_clock(&mut self, clock: Option<Clock>) {
+        self.clock = clock;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -82,11 +94,11 @@ impl Segments {
         state.received += (rows.len() / width) as u64;
         let before = state.pending;
         match symbols {
-            None => state.append(rows, received_at, width),
+            None => state.append(rows, received_at, width, self.clock),
             Some(symbols) => {
                 for row in rows.chunks_exact(width) {
                     if symbols.contains(&SymbolId(row[SYMBOL_WORD] as u32)) {
-                        state.append(row, received_at, width);
+                        state.append(row, received_at, width, self.clock);
                     } else {
                         state.filtered += 1;
                     }
@@ -161,6 +173,13 @@ impl Segments {
         }
     }
 
+    /// The same for who is not the reader; what that has in hand counts as delivered.
+    pub(super) fn stats_from_afar(&self) -> QueueStats {
+        let stats = self.stats(0, 0);
+        let others = stats.pending + stats.conflated + stats.dropped + stats.filtered;
+        QueueStats { delivered: stats.received - others, ..stats }
+    }
+
     /// Counts rows as received and dropped.
     pub(super) fn count_dropped(&self, count: u64) {
         let mut state = self.state();
@@ -179,7 +198,7 @@ impl Segments {
 }
 
 impl State {
-    fn append(&mut self, mut rows: &[u64], received_at: u64, width: usize) {
+    fn append(&mut self, mut rows: &[u64], received_at: u64, width: usize, clock: Option<Clock>) {
         self.pending += rows.len() / width;
         while !rows.is_empty() {
             let room = match self.segments.back() {
@@ -187,7 +206,8 @@ impl State {
                 None => 0,
             };
             if room == 0 {
-                self.segments.push_back(Segment::default());
+                let stored_at = clock.map(|clock| clock());
+                self.segments.push_back(Segment { stored_at, ..Segment::default() });
                 continue;
             }
             let (now, later) = rows.split_at(room.min(rows.len()));
@@ -256,7 +276,7 @@ impl State {
         let segments = std::mem::take(&mut self.segments);
         for (segment, at) in kept.into_iter().rev() {
             let (row, received_at) = segments[segment].row(at, width);
-            self.append(row, received_at, width);
+            self.append(row, received_at, width, None);
         }
     }
 }

@@ -329,3 +329,61 @@ fn a_conflating_queue_wakes_its_reader_when_a_held_row_is_due_and_gives_all_at_t
     assert_eq!(consumer.next_row(1120).map(|(row, _)| Quote::from_row(row).bid_price), Some(4.0));
     assert_eq!(consumer.ended(), Some(Error::Closed));
 }
+
+/// A clock by which every row is stored at 1,000.
+fn stored_at() -> u64 {
+    1_000
+}
+
+#[test]
+fn listeners_are_counted_together_also_when_they_are_gone() {
+    let store = store();
+    let quote = |store: &Store| store.listener_totals()[EventKind::Quote as usize];
+    let backlog = store.backlog(EventKind::Quote, None, QueueSettings::every(1));
+    let mut every = store.listen(EventKind::Quote, None, QueueSettings::every(2));
+    let latest = QueueSettings { conflation: Some(0), ..QueueSettings::every(2) };
+    let latest = store.listen(EventKind::Quote, None, latest);
+    writer(&store, 1).rows(EventKind::Quote, &quotes(&[(1, 1.0), (1, 2.0), (1, 3.0)]));
+    assert_eq!(
+        quote(&store),
+        ListenerTotals { listeners: 2, pending: 3, conflated: 2, dropped: 1 }
+    );
+    // A backlog counts from when it has a reader, with what it dropped before.
+    backlog.begin();
+    backlog.begin();
+    assert_eq!(
+        quote(&store),
+        ListenerTotals { listeners: 3, pending: 4, conflated: 2, dropped: 3 }
+    );
+    let fork = store.fork(&backlog, None, ROOMY);
+    assert_eq!(quote(&store).dropped, 5);
+    drop((fork, backlog));
+    assert_eq!(every.next_row(0).map(|(_, at)| at), Some(1));
+    // What a reader leaves behind is not lost to anybody.
+    every.set_capacity(0);
+    writer(&store, 2).rows(EventKind::Quote, &quotes(&[(1, 4.0)]));
+    assert_eq!(
+        quote(&store),
+        ListenerTotals { listeners: 1, pending: 1, conflated: 3, dropped: 5 }
+    );
+    drop((every, latest));
+    assert_eq!(
+        quote(&store),
+        ListenerTotals { listeners: 0, pending: 0, conflated: 3, dropped: 5 }
+    );
+    assert_eq!(store.listener_totals()[EventKind::Trade as usize], ListenerTotals::default());
+}
+
+#[test]
+fn waiting_is_measured_once_for_each_time_that_rows_are_taken() {
+    let store = store().with_clock(stored_at);
+    let mut consumer = store.listen(EventKind::Quote, None, ROOMY);
+    for _ in 0..3 {
+        writer(&store, 1).rows(EventKind::Quote, &quotes(&[(1, 1.0), (1, 2.0)]));
+        assert!(consumer.next_row(3_000).is_some());
+        assert!(consumer.next_row(9_000).is_some());
+    }
+    let delivery = store.delivery();
+    assert_eq!((delivery.count, delivery.sum), (3, Duration::from_micros(6)));
+    assert!((2_000..2_020).contains(&delivery.p50.as_nanos()));
+}

@@ -4,11 +4,13 @@ mod candle;
 mod check;
 mod interner;
 mod occ;
+mod suggest;
 
 pub use candle::{CandleSymbol, CandleSymbolError};
 pub use check::{MAX_SYMBOL, check};
 pub use interner::{InternError, Interner};
 pub use occ::{OptionSymbol, OptionSymbolError};
+pub use suggest::suggest;
 
 /// The number of a symbol in its [`Interner`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
