@@ -437,12 +437,9 @@ impl Client {
     /// When the last event of each symbol came (ns, monotonic); `None` where none came.
     #[pyo3(name = "last_received")]
     fn py_last_received(&self, symbols: &Symbols) -> Vec<Option<u64>> {
-        let mut received = Vec::with_capacity(symbols.ids.len());
-        self.stream.store().read_latest(symbols.kind, &symbols.ids, &[], |block| {
-            let of_block = block.times().iter().zip(block.valid());
-            received.extend(of_block.map(|(&time, &valid)| valid.then_some(time)));
-        });
-        received
+        let mut row = [0; MAX_WORDS];
+        let store = self.stream.store();
+        symbols.ids.iter().map(|&symbol| store.latest(symbols.kind, symbol, &mut row)).collect()
     }
 
     /// The last complaints of the server, oldest first.
