@@ -189,7 +189,7 @@ impl Link {
         let healed = self.wanted.resume(last);
         if let Some(session) = self.session.take() {
             self.past = self.past + session.counters();
-            if session.is_authorized() {
+            if session.was_authorized() {
                 self.open_gap(&session, &loss, &healed, now);
             }
         }

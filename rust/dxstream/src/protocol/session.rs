@@ -142,6 +142,7 @@ pub struct Session {
     settings: SessionSettings,
     token: Option<Secret>,
     stage: Stage,
+    accepted: bool,
     channels: Channels,
     reopened: u32,
     reader: FrameReader,
@@ -171,6 +172,7 @@ impl Session {
         let mut session = Self {
             token,
             stage: Stage::Setup,
+            accepted: false,
             channels: Channels::default(),
             reopened: 0,
             reader: FrameReader::default(),
@@ -218,6 +220,11 @@ impl Session {
     /// Whether the server accepted the client.
     pub fn is_authorized(&self) -> bool {
         self.stage == Stage::Authorized
+    }
+
+    /// Whether the server ever accepted the client, even if the session is over since.
+    pub fn was_authorized(&self) -> bool {
+        self.accepted
     }
 
     /// When the server last gave a sign of life.

@@ -86,6 +86,7 @@ impl Session {
             (_, Stage::Over) | (AuthState::Authorized, Stage::Authorized) => {}
             (AuthState::Authorized, _) => {
                 self.stage = Stage::Authorized;
+                self.accepted = true;
                 self.answer_by = None;
                 self.token = None;
                 wanted.forget_told();
