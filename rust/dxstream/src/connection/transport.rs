@@ -109,10 +109,16 @@ impl Socket {
             .max_message_size(Some(limits.max_message))
             .max_write_buffer_size(MAX_WRITE_BUFFER);
         let upgrade = tokio_tungstenite::client_async_with_config(request, bytes, Some(config));
-        let (stream, _) = timeout(limits.step_timeout, upgrade)
+        let (stream, answer) = timeout(limits.step_timeout, upgrade)
             .await
             .map_err(|_| too_slow(host, "WebSocket upgrade", limits.step_timeout))?
             .map_err(|error| upgrade_failed(host, &error))?;
+        // The library leaves this to its users (RFC 6455, 4.1); none was asked for.
+        if answer.headers().contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
+            return Err(Loss::protocol(format!(
+                "{host} uses a WebSocket extension that was not asked for"
+            )));
+        }
         Ok(Self { stream, write_timeout: limits.write_timeout })
     }
 
