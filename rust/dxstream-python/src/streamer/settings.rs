@@ -34,10 +34,8 @@ impl Settings {
     /// The settings of the core.
     pub(super) fn stream(self) -> PyResult<StreamSettings> {
         let step_timeout = seconds("connect_timeout", self.connect_timeout)?;
-        let session = SessionSettings {
-            keepalive_timeout: seconds("keepalive_timeout", self.keepalive_timeout)?,
-            answer_timeout: step_timeout,
-        };
+        let keepalive_timeout = seconds("keepalive_timeout", self.keepalive_timeout)?;
+        let session = SessionSettings { keepalive_timeout, answer_timeout: step_timeout };
         let policy = ReconnectPolicy {
             min_delay: seconds("min_delay", self.reconnect.min_delay)?,
             max_delay: seconds("max_delay", self.reconnect.max_delay)?,
@@ -52,7 +50,10 @@ impl Settings {
             heals_first: false,
             renewal_timeout: RENEWAL_TIMEOUT,
         };
-        Ok(StreamSettings { link, limits: Limits { step_timeout, ..Limits::default() } })
+        let defaults = Limits::default();
+        // A server that takes nothing for so long is as dead as one that says nothing.
+        let write_timeout = defaults.write_timeout.min(keepalive_timeout);
+        Ok(StreamSettings { link, limits: Limits { step_timeout, write_timeout, ..defaults } })
     }
 }
 

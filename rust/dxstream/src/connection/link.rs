@@ -161,19 +161,8 @@ impl LinkTask {
             return None;
         }
         let limits = self.limits.clone();
-        let connected = {
-            let mut connecting = pin!(Socket::connect(&endpoint, &limits));
-            loop {
-                tokio::select! {
-                    biased;
-                    command = self.commands.recv() => {
-                        if self.obey(command) {
-                            return Some(Error::Closed);
-                        }
-                    }
-                    connected = &mut connecting => break connected,
-                }
-            }
+        let Some(connected) = self.obeying(Socket::connect(&endpoint, &limits)).await else {
+            return Some(Error::Closed);
         };
         match connected {
             Ok(mut socket) => {
@@ -182,7 +171,8 @@ impl LinkTask {
                 if let Some(loss) = loss {
                     self.lose(loss);
                     self.publish();
-                    socket.close(limits.close_timeout).await;
+                    // A server that does not answer the goodbye must not hold back the next attempt.
+                    tokio::spawn(socket.close(limits.close_timeout));
                     return None;
                 }
                 socket.close(limits.close_timeout).await;
@@ -196,12 +186,28 @@ impl LinkTask {
         }
     }
 
+    /// What comes of `work`, during which commands are obeyed; nothing where the link is to be closed.
+    async fn obeying<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => {
+                    if self.obey(command) {
+                        return None;
+                    }
+                }
+                done = &mut work => return Some(done),
+            }
+        }
+    }
+
     /// Carries messages until the connection is lost; nothing where it is to be closed.
     async fn converse(&mut self, socket: &mut Socket) -> Option<Loss> {
         loop {
             let frames: Vec<_> = std::iter::from_fn(|| self.link.next_output()).collect();
             if !frames.is_empty()
-                && let Err(loss) = socket.send(frames.into_iter()).await
+                && let Err(loss) = self.obeying(socket.send(frames.into_iter())).await?
             {
                 return Some(loss);
             }
