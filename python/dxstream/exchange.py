@@ -145,6 +145,8 @@ class Rules:
     ----------
     tls
         Whether to speak TLS, with a certificate made for this run; see :attr:`Exchange.ca_pem`.
+    certificate
+        What the certificate is like: "valid", "expired", or that of an "other host".
     tokens
         Whom to let in; everybody, without a token, where it is ``None``.
     start
@@ -164,6 +166,7 @@ class Rules:
     """
 
     tls: bool = False
+    certificate: str = "valid"
     tokens: tuple[str, ...] | None = field(default=None, repr=False)
     start: str = "at once"
     lossless: bool = False

@@ -17,6 +17,8 @@ pub struct ExchangeConfig {
     pub address: SocketAddr,
     /// Whether to speak TLS, with a certificate made for this run.
     pub tls: bool,
+    /// What the certificate is like.
+    pub certificate: Certificate,
     /// Who is let in.
     pub access: Access,
     /// The tables that the rows of the source, and of the caller, are numbered by.
@@ -42,6 +44,7 @@ impl Default for ExchangeConfig {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: false,
+            certificate: Certificate::Valid,
             access: Access::AnyToken,
             tables: Arc::default(),
             source: None,
@@ -60,6 +63,7 @@ impl fmt::Debug for ExchangeConfig {
         f.debug_struct("ExchangeConfig")
             .field("address", &self.address)
             .field("tls", &self.tls)
+            .field("certificate", &self.certificate)
             .field("access", &self.access)
             .field("source", &self.source.is_some())
             .field("start", &self.start)
@@ -70,6 +74,17 @@ impl fmt::Debug for ExchangeConfig {
             .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
+}
+
+/// What the exchange's certificate is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    /// For the loopback interface, and of today.
+    Valid,
+    /// For the loopback interface, until the year 2001.
+    Expired,
+    /// For `other.example`.
+    OtherHost,
 }
 
 /// Who is let in.

@@ -91,7 +91,7 @@ impl Exchange {
         }
         fault::check(&config.faults, config.tls, config.blast.is_some())?;
         let (acceptor, ca_pem) = if config.tls {
-            let (acceptor, ca_pem) = tls::acceptor()?;
+            let (acceptor, ca_pem) = tls::acceptor(config.certificate)?;
             (Some(acceptor), Some(ca_pem))
         } else {
             (None, None)

@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::ExchangeError;
+use crate::config::Certificate;
 
-/// The names that the certificate is for.
+/// The names that a certificate for the loopback interface is for.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// The acceptor, and the certificate authority that clients have to trust, in PEM.
-pub(crate) fn acceptor() -> Result<(TlsAcceptor, String), ExchangeError> {
+pub(crate) fn acceptor(certificate: Certificate) -> Result<(TlsAcceptor, String), ExchangeError> {
     let (config, ca_pem) =
-        certify().map_err(|error| ExchangeError::Certificate(error.to_string()))?;
+        certify(certificate).map_err(|error| ExchangeError::Certificate(error.to_string()))?;
     Ok((TlsAcceptor::from(Arc::new(config)), ca_pem))
 }
 
-fn certify() -> Result<(ServerConfig, String), Box<dyn std::error::Error>> {
+fn certify(like: Certificate) -> Result<(ServerConfig, String), Box<dyn std::error::Error>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -28,7 +32,14 @@ fn certify() -> Result<(ServerConfig, String), Box<dyn std::error::Error>> {
     let authority_certificate = authority.self_signed(&authority_key)?;
     let issuer = Issuer::new(authority, authority_key);
 
-    let mut server = CertificateParams::new(NAMES.map(str::to_owned))?;
+    let mut server = CertificateParams::new(match like {
+        Certificate::OtherHost => vec!["other.example".to_owned()],
+        Certificate::Valid | Certificate::Expired => NAMES.map(str::to_owned).to_vec(),
+    })?;
+    if like == Certificate::Expired {
+        server.not_before = date_time_ymd(2000, 1, 1);
+        server.not_after = date_time_ymd(2001, 1, 1);
+    }
     server.distinguished_name.push(DnType::CommonName, "dxstream exchange");
     server.use_authority_key_identifier_extension = true;
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];

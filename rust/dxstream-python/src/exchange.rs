@@ -11,7 +11,9 @@ use std::time::Duration;
 use dxstream::event::EventKind;
 use dxstream::symbol::Tables;
 use dxstream_exchange::blast::{Blast, Pace, Stamp};
-use dxstream_exchange::config::{Access, FieldNames, Rules, SlowClient, Start, SubscriptionRate};
+use dxstream_exchange::config::{
+    Access, Certificate, FieldNames, Rules, SlowClient, Start, SubscriptionRate,
+};
 use dxstream_exchange::market::{Market, MarketConfig};
 use dxstream_exchange::source::{Depth, Level, Row};
 use dxstream_exchange::tape::{Speed, Tape, TapeError, TapePlayer};
@@ -56,6 +58,7 @@ struct TapeSettings {
 #[derive(FromPyObject)]
 struct RuleSettings {
     tls: bool,
+    certificate: String,
     tokens: Option<Vec<String>>,
     start: String,
     lossless: bool,
@@ -73,6 +76,16 @@ impl RuleSettings {
         Ok(ExchangeConfig {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             tls: self.tls,
+            certificate: match self.certificate.as_str() {
+                "valid" => Certificate::Valid,
+                "expired" => Certificate::Expired,
+                "other host" => Certificate::OtherHost,
+                other => {
+                    return Err(PyValueError::new_err(format!(
+                        "certificate must be \"valid\", \"expired\" or \"other host\", not {other:?}"
+                    )));
+                }
+            },
             access: self.tokens.map_or(Access::Anonymous, Access::Tokens),
             start: match self.start.as_str() {
                 "at once" => Start::Immediately,
