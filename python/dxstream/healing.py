@@ -211,20 +211,22 @@ class StateChanges(AsyncIterator[StateChange], Iterator[StateChange]):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._wake = Wake()
-        self._next = 0
+        self._ready: deque[StateChange] = deque()
+        self._seen = 0
         self._over = False
 
     def _take(self) -> Procedure[StateChange]:
         while not self._over:
-            self._wake.clear()
-            self._client.watch(self._wake)
-            changes, count = self._client.changes_since(self._next)
-            if changes:
-                self._next = count - len(changes) + 1
-                change = StateChange.of(changes[0])
+            if self._ready:
+                change = self._ready.popleft()
                 self._over = change.state in ("closed", "failed")
                 return change
-            yield Wait(self._wake)
+            self._wake.clear()
+            self._client.watch(self._wake)
+            changes, self._seen = self._client.changes_since(self._seen)
+            self._ready.extend(map(StateChange.of, changes))
+            if not changes:
+                yield Wait(self._wake)
         msg = "the streamer is over"
         raise StreamerClosedError(msg)
 
