@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import DEADLINE, NO_RECONNECT, until
+from healing import SOON, reconnected, subscribed
 
 from dxstream import (
     AuthenticationError,
@@ -20,17 +21,6 @@ from dxstream import (
 )
 from dxstream.dxfeed import Candle, Quote, TimeAndSale, Trade
 from dxstream.exchange import Exchange, Rules
-
-SOON = ReconnectPolicy(min_delay=0.001, max_delay=0.01)
-
-
-def reconnected(streamer: DXLinkStreamer, times: int = 1) -> None:
-    """Wait until a connection was made again so many times, and everything was asked for."""
-    until(lambda: streamer.epoch >= times and streamer.state == "connected")
-
-
-def subscribed(exchange: Exchange, count: int) -> None:
-    until(lambda: exchange.stats().subscriptions == count)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 1012])
