@@ -47,8 +47,9 @@ loom: ## Run the models of the lock-free parts
 	RUSTFLAGS="--cfg dxstream_loom" cargo test --locked --release --target-dir target/loom --package dxstream --lib models
 
 .PHONY: test-long
-test-long: ## Run the tests that are too long for every day
+test-long: build ## Run the tests that are too long for every day
 	cargo test --locked --release --workspace -- --ignored
+	$(BIN)/pytest -m long
 
 .PHONY: lint
 lint: $(VENV)/installed ## Check format, lints and documentation
