@@ -34,7 +34,7 @@ class Told:
         yield from self.errors
         yield from self._capfd.readouterr()
         for phase in ("setup", "call"):
-            for record in self._caplog.get_records(phase):  # type: ignore[arg-type]
+            for record in self._caplog.get_records(phase):
                 yield repr(vars(record)) + record.getMessage()
                 if record.exc_info and record.exc_info[1] is not None:
                     yield from traceback.format_exception(record.exc_info[1])

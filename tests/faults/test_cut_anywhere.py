@@ -2,17 +2,21 @@
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
 
 import pytest
 from candle_bars import FIVE, candle, index
 from conftest import DEADLINE, until
 from healing import bid, server, stream, subscribed
 
-from dxstream import DXLinkStreamer, Gap
+from dxstream import DXLinkStreamer, Gap, Listener
 from dxstream.dxfeed import Candle, Quote, TimeAndSale
 from dxstream.exchange import Exchange, FaultProxy
+
+E = TypeVar("E", bound=Any)
 
 SEED = 20_240_607
 """Of the positions; the parameter of a test replays one batch of them."""
@@ -63,14 +67,11 @@ def series(cut: int | None, connections: int = 1) -> Series:
             for number in range(BARS // 2, BARS):
                 exchange.publish(candle(number - 1, number), bars[number])
                 exchange.publish(sales[number])
-            until(partial(_complete, streamer))
-            result = Series(sent=proxy.stats().bytes_from_server)
-            # The last is there, and what comes with it: histories come newest first.
-            while times.stats().pending:
-                result.sales.append(next(times).price)
-            while candles.stats().pending:
-                bar = next(candles)
+            result = Series()
+            result.sales = [of.price for of in _up_to(times, lambda of: of.price == SALES - 1)]
+            for bar in _up_to(candles, lambda bar: bar.close == BARS - 0.5):
                 result.bars[bar.index] = bar.close
+            result.sent = proxy.stats().bytes_from_server
             while True:
                 table = next(live)
                 result.table = list(zip(table.time.tolist(), table.close.tolist(), strict=True))
@@ -80,11 +81,14 @@ def series(cut: int | None, connections: int = 1) -> Series:
             return result
 
 
-def _complete(streamer: DXLinkStreamer) -> bool:
-    bar, tick = streamer.latest(Candle, FIVE), streamer.latest(TimeAndSale, "A")
-    return (
-        bar is not None and bar.close == BARS - 0.5 and tick is not None and tick.price == SALES - 1
-    )
+def _up_to(listener: Listener[E], is_last: Callable[[E], bool]) -> list[E]:
+    """Take events up to the last, and what came with it: histories come newest first."""
+    taken = [next(listener)]
+    while not is_last(taken[-1]):
+        taken.append(next(listener))
+    while listener.stats().pending:
+        taken.append(next(listener))
+    return taken
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +155,8 @@ def quotes(cut: int | None) -> Quotes:
         for _ in range(5):
             _publish(exchange, result)
             until(partial(_last, streamer, result))
-        while listener.stats().pending:
-            result.items.append(next(listener))
+        last = float(len(result.published) - 1)
+        result.items = _up_to(listener, lambda of: isinstance(of, Quote) and of.bid_price == last)
         result.snapshot = streamer.snapshot(Quote, SYMBOLS).bid_price.tolist()
         return result
 
