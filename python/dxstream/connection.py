@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from dxstream import _dxstream
+from dxstream import _dxstream, logs
 from dxstream._dxstream import Client, Wake
 from dxstream.callbacks import Callbacks
 from dxstream.endpoint import Endpoint, SessionLike, resolve, resolve_blocking
@@ -102,6 +102,7 @@ class Connection:
             if endpoint.url.startswith("sim:"):
                 self._exchange = Exchange.from_url(endpoint.url)
                 endpoint = Endpoint(self._exchange.url)
+            logs.follow_levels()
             client = Client(endpoint.url, endpoint.token, endpoint.ca_pem(), self._settings)
             self._callbacks.start(self, client)
             wake = Wake()

@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod exchange;
 mod fault;
+mod log;
 mod proxy;
 mod streamer;
 mod strings;
@@ -27,6 +28,8 @@ mod _dxstream {
     use crate::event::rows::Rows;
     #[pymodule_export]
     use crate::exchange::{Exchange, market_symbols};
+    #[pymodule_export]
+    use crate::log::LogQueue;
     #[pymodule_export]
     use crate::proxy::FaultProxy;
     #[pymodule_export]

@@ -14,6 +14,7 @@ mod error;
 pub mod event;
 pub mod json;
 mod latency;
+pub mod log;
 mod loss;
 pub mod protocol;
 mod secret;

@@ -13,6 +13,13 @@ const SLICE: Duration = Duration::from_millis(100);
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct Wake(pub(super) Arc<store::Wake>);
 
+impl Wake {
+    /// A line that is rung elsewhere.
+    pub(crate) fn of(wake: Arc<store::Wake>) -> Self {
+        Self(wake)
+    }
+}
+
 #[pymethods]
 impl Wake {
     #[new]

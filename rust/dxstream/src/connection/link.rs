@@ -10,17 +10,22 @@ use tokio::time::sleep_until;
 
 use super::clock::{instant, now};
 use super::endpoint::Endpoint;
+use super::said::{self, Unreadable};
 use super::saturation;
 use super::shared::Shared;
 use super::transport::{Limits, Received, Socket};
 use crate::error::Error;
 use crate::event::{Contract, EventKind};
+use crate::log;
 use crate::loss::{Loss, Remedy};
-use crate::protocol::{Displaced, Entry, FeedKey, Link, LinkEvent, Step};
+use crate::protocol::{Displaced, Entry, FeedKey, Gap, Link, LinkEvent, Step};
 use crate::store::StoreWriter;
 
 /// Messages that are read before commands and deadlines are looked at again.
 const MESSAGES_AT_ONCE: usize = 64;
+
+/// Messages that take longer to take in hold up the others, which is worth a warning.
+const SLOW_MESSAGES: Duration = Duration::from_millis(250);
 
 /// What a link's task is asked to do.
 #[derive(Debug)]
@@ -70,6 +75,7 @@ pub(super) struct LinkTask {
     pub(super) began: Duration,
     /// How long the messages took that were just received, until the handle is told.
     pub(super) parsing: Option<Duration>,
+    pub(super) unreadable: Unreadable,
 }
 
 impl LinkTask {
@@ -155,11 +161,23 @@ impl LinkTask {
                     endpoint.host()
                 ))));
             } else {
+                tracing::info!(
+                    target: log::CONNECTION,
+                    "connection {}: {} has too many sessions of this user; waits {seconds} s",
+                    self.number,
+                    endpoint.host()
+                );
                 self.link.hold_back(until);
             }
             self.publish();
             return None;
         }
+        tracing::info!(
+            target: log::CONNECTION,
+            "connection {}: connecting to {}",
+            self.number,
+            endpoint.authority()
+        );
         let limits = self.limits.clone();
         let Some(connected) = self.obeying(Socket::connect(&endpoint, &limits)).await else {
             return Some(Error::Closed);
@@ -206,6 +224,11 @@ impl LinkTask {
     async fn converse(&mut self, socket: &mut Socket) -> Option<Loss> {
         loop {
             let frames: Vec<_> = std::iter::from_fn(|| self.link.next_output()).collect();
+            if !frames.is_empty() && said::of_messages() {
+                for frame in &frames {
+                    said::message("sent", self.number, frame);
+                }
+            }
             if !frames.is_empty()
                 && let Err(loss) = self.obeying(socket.send(frames.into_iter())).await?
             {
@@ -253,9 +276,13 @@ impl LinkTask {
         socket: &mut Socket,
     ) -> Result<(), Loss> {
         let mut next = first;
+        let spoken_of = said::of_messages();
         for left in (0..MESSAGES_AT_ONCE).rev() {
             match next? {
                 Received::Text(text) => {
+                    if spoken_of {
+                        said::message("received", self.number, &text);
+                    }
                     let received_at = now.as_nanos() as u64;
                     let sink = &mut StoreWriter { store: &self.shared.store, received_at };
                     self.link.receive(&text, sink, now);
@@ -297,9 +324,23 @@ impl LinkTask {
         let now = now();
         match command {
             Some(LinkCommand::Subscribe { key, entries, from_time, aggregation_period }) => {
+                tracing::debug!(
+                    target: log::CONNECTION,
+                    "connection {}: subscribes {} of {}",
+                    self.number,
+                    entries.len(),
+                    key.kind.name()
+                );
                 self.link.subscribe(key, entries, from_time, aggregation_period, now);
             }
             Some(LinkCommand::Unsubscribe { kind, contract, entries }) => {
+                tracing::debug!(
+                    target: log::CONNECTION,
+                    "connection {}: unsubscribes {} of {}",
+                    self.number,
+                    entries.len(),
+                    kind.name()
+                );
                 self.link.unsubscribe(kind, contract, &entries, now);
             }
             Some(LinkCommand::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
@@ -314,16 +355,44 @@ impl LinkTask {
     fn publish(&mut self) {
         let now = now();
         let (counters, last_received) = (self.link.counters(), self.link.last_received());
-        self.shared.count(self.number, counters, last_received, self.parsing.take(), now);
+        let parsing = self.parsing.take();
+        if let Some(took) = parsing.filter(|took| *took >= SLOW_MESSAGES) {
+            tracing::warn!(
+                target: log::CONNECTION,
+                "connection {}: messages that came together took {took:.1?} to take in",
+                self.number
+            );
+        }
+        if let Some(count) = self.unreadable.news(&counters, now) {
+            tracing::warn!(
+                target: log::PROTOCOL,
+                "connection {}: {count} messages or rows could not be read and were skipped",
+                self.number
+            );
+        }
+        self.shared.count(self.number, counters, last_received, parsing, now);
         while let Some(event) = self.link.next_event() {
             match event {
                 LinkEvent::Accepted { epoch } => {
                     let handshake = now.saturating_sub(self.began);
-                    tracing::info!(link = self.number, epoch, ?handshake, "connected");
+                    tracing::info!(
+                        target: log::CONNECTION,
+                        "connection {}: connected in {handshake:.1?}, for the {}. time",
+                        self.number,
+                        epoch + 1
+                    );
                     self.shared.accepted(self.number, epoch > 0, handshake, now);
                 }
                 LinkEvent::Lost { loss, attempt, delay } => {
-                    tracing::warn!(link = self.number, attempt, ?delay, "{}", loss.error);
+                    let next = delay.map_or_else(String::new, |delay| {
+                        format!("; waits {delay:.1?} for attempt {}", attempt + 1)
+                    });
+                    tracing::warn!(
+                        target: log::CONNECTION,
+                        "connection {}: lost: {}{next}",
+                        self.number,
+                        loss.error
+                    );
                     if loss.remedy == Remedy::Saturation
                         && let (Some(delay), Ok(endpoint)) = (delay, &*self.endpoints.borrow())
                     {
@@ -336,18 +405,38 @@ impl LinkTask {
                     self.shared.ring();
                 }
                 LinkEvent::Gap(gap) => {
-                    tracing::info!(link = self.number, epoch = gap.epoch, "gap is over");
+                    self.speak_of(&gap);
                     self.shared.store.add_gap(gap);
                     self.shared.ring();
                 }
                 LinkEvent::Complaint(text) => {
-                    tracing::warn!(link = self.number, "{text}");
+                    tracing::warn!(target: log::PROTOCOL, "connection {}: {text}", self.number);
                     self.shared.complain(text);
                 }
                 LinkEvent::Displaced(entries) => {
                     let _ = self.reports.send(Report::Displaced(self.number, entries));
                 }
             }
+        }
+    }
+}
+
+impl LinkTask {
+    fn speak_of(&self, gap: &Gap) {
+        let missing = gap.types.iter().filter(|of_type| !of_type.healed);
+        let missing: Vec<_> = missing.map(|of_type| of_type.kind.name()).collect();
+        let (link, lasted) = (self.number, gap.to.saturating_sub(gap.from));
+        if missing.is_empty() {
+            tracing::info!(
+                target: log::CONNECTION,
+                "connection {link}: a gap of {lasted:.1?} is over; nothing is missing"
+            );
+        } else {
+            tracing::warn!(
+                target: log::CONNECTION,
+                "connection {link}: a gap of {lasted:.1?} is over; events may be missing of {}",
+                missing.join(", ")
+            );
         }
     }
 }

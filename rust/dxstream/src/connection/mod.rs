@@ -10,6 +10,7 @@ mod endpoint;
 mod io_thread;
 mod link;
 mod rates;
+mod said;
 mod saturation;
 mod shared;
 mod stream;

@@ -10,10 +10,12 @@ use tokio::task::JoinSet;
 use super::clock;
 use super::endpoint::Endpoint;
 use super::link::{LinkCommand, LinkTask, Report};
+use super::said::Unreadable;
 use super::shared::{EndGuard, Shared};
 use super::transport::Limits;
 use crate::error::Error;
 use crate::event::{Contract, EventKind};
+use crate::log;
 use crate::loss::Loss;
 use crate::protocol::{Displaced, Entry, FeedKey, Link, LinkSettings};
 
@@ -101,6 +103,10 @@ pub(super) async fn run(
         let _ = link.commands.send(LinkCommand::Close);
     }
     while stream.tasks.join_next().await.is_some() {}
+    match &error {
+        Error::Closed => tracing::info!(target: log::CONNECTION, "closed"),
+        error => tracing::error!(target: log::CONNECTION, "the stream is over: {error}"),
+    }
     shared.end(error, clock::now());
 }
 
@@ -137,6 +143,7 @@ impl Stream {
             shared: Arc::clone(&self.shared),
             began: Duration::ZERO,
             parsing: None,
+            unreadable: Unreadable::default(),
         };
         self.tasks.spawn(task.run());
         let handle = LinkHandle { commands: sender, entries: 0, capacity: MAX_ENTRIES };

@@ -22,7 +22,9 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, Response, StatusCode, he
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Utf8Bytes};
 
+use super::clock::now;
 use super::endpoint::Endpoint;
+use super::said;
 use crate::error::Error;
 use crate::loss::{Loss, Remedy};
 
@@ -86,15 +88,17 @@ impl Socket {
         let tls = if endpoint.is_secure() { Some(tls_config(endpoint)?) } else { None };
         let tcp = connect_tcp(endpoint, limits.step_timeout).await?;
         tcp.set_nodelay(true).map_err(|error| lost(host, &error))?;
+        let began = now();
         let bytes: Box<dyn ByteStream> = if let Some(config) = tls {
             let connector = TlsConnector::from(config);
             let name = ServerName::try_from(host.to_owned())
                 .map_err(|_| unusable(format!("{host} cannot be the name of a TLS server")))?;
             let tls = timeout(limits.step_timeout, connector.connect(name, tcp)).await;
-            Box::new(
-                tls.map_err(|_| too_slow(host, "TLS handshake", limits.step_timeout))?
-                    .map_err(|error| tls_failed(host, &error))?,
-            )
+            let stream = tls
+                .map_err(|_| too_slow(host, "TLS handshake", limits.step_timeout))?
+                .map_err(|error| tls_failed(host, &error))?;
+            said::step(host, "TLS handshake", began);
+            Box::new(stream)
         } else {
             Box::new(tcp)
         };
@@ -108,11 +112,13 @@ impl Socket {
             .max_frame_size(Some(limits.max_frame))
             .max_message_size(Some(limits.max_message))
             .max_write_buffer_size(MAX_WRITE_BUFFER);
+        let began = now();
         let upgrade = tokio_tungstenite::client_async_with_config(request, bytes, Some(config));
         let (stream, answer) = timeout(limits.step_timeout, upgrade)
             .await
             .map_err(|_| too_slow(host, "WebSocket upgrade", limits.step_timeout))?
             .map_err(|error| upgrade_failed(host, &error))?;
+        said::step(host, "WebSocket upgrade", began);
         // The library leaves this to its users (RFC 6455, 4.1); none was asked for.
         if answer.headers().contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
             return Err(Loss::protocol(format!(
@@ -184,16 +190,22 @@ fn received(
 
 async fn connect_tcp(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream> {
     let (host, port) = (endpoint.host(), endpoint.port());
+    let began = now();
     let found: Vec<SocketAddr> = timeout(limit, tokio::net::lookup_host((host, port)))
         .await
         .map_err(|_| too_slow(host, "search for its address", limit))?
         .map_err(|error| Loss::passing(format!("the host {host} is not found: {error}")))?
         .filter(|address| endpoint.admits(address))
         .collect();
+    said::step(host, "search for its address", began);
     let mut last = Loss::passing(format!("the host {host} has no address that may be used"));
     for address in found {
+        let began = now();
         match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Ok(stream)) => {
+                said::step(host, "TCP connection", began);
+                return Ok(stream);
+            }
             Ok(Err(error)) => {
                 last = Loss::passing(format!("cannot connect to {host}:{port}: {error}"));
             }
