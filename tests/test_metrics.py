@@ -41,6 +41,8 @@ def test_what_was_counted_is_rendered(exchange: Exchange) -> None:
         until(lambda: exchange.stats().subscriptions == 2)
         exchange.publish(Quote("A", bid_price=1), Quote("B", bid_price=1))
         assert [next(listener).event_symbol, next(listener).event_symbol] == ["A", "B"]
+        # Events are handed on first, and counted when the socket was read empty.
+        until(lambda: streamer.stats().events == 2)
         text = metrics.render(streamer)
         of = {"streamer": "0"}
         assert value(text, "dxstream_connected", **of) == 1

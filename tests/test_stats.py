@@ -66,6 +66,8 @@ def test_latencies_are_measured_by_batch(exchange: Exchange) -> None:
         for price in range(20):
             exchange.publish(Quote("A", bid_price=price))
             assert next(listener).bid_price == price
+        # Events are handed on first, and counted when the socket was read empty.
+        until(lambda: streamer.stats().events == 20)
         stats = streamer.stats()
         assert stats.parse_to_delivery.count == 20
         assert stats.wire_to_parse.count >= 20

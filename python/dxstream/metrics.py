@@ -242,29 +242,7 @@ class MetricsServer:
     """
 
     def __init__(self, streamers: Iterable[Observed], port: int) -> None:
-        known = [(number, weakref.ref(streamer)) for number, streamer in enumerate(streamers)]
-
-        class Handler(BaseHTTPRequestHandler):
-            """Answers a request for the metrics; any other is not found."""
-
-            timeout = 10.0
-
-            def do_GET(self) -> None:
-                if self.path.partition("?")[0] != "/metrics":
-                    self.send_error(404, "ask for /metrics")
-                    return
-                alive = [(number, streamer()) for number, streamer in known]
-                text = _render((number, one) for number, one in alive if one is not None).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", CONTENT_TYPE)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
-                """Print nothing."""
-
-        self._server = _Server(("127.0.0.1", port), Handler)
+        self._server = _Server(streamers, port)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
@@ -300,8 +278,38 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
+    def __init__(self, streamers: Iterable[Observed], port: int) -> None:
+        self._known = [(number, weakref.ref(one)) for number, one in enumerate(streamers)]
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def render(self) -> str:
+        """Render what is alive."""
+        known = [(number, streamer()) for number, streamer in self._known]
+        return _render((number, one) for number, one in known if one is not None)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Print nothing of a client that hung up."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers a request for the metrics; any other is not found."""
+
+    timeout = 10.0
+    server: _Server
+
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != "/metrics":
+            self.send_error(404, "ask for /metrics")
+            return
+        text = self.server.render().encode()
+        self.send_response(200)
+        self.send_header("Content-Type", CONTENT_TYPE)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
+        """Print nothing."""
 
 
 def serve(*streamers: Observed, port: int = 0) -> MetricsServer:
