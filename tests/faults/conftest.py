@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from healing import CANARY
 
-from dxstream import DXLinkStreamer, DXStreamError, StreamerClosedError
+from dxstream import DXLinkStreamer, DXStreamError, StreamerClosedError, metrics
 from dxstream.connection import Connection
 
 
@@ -47,6 +47,7 @@ class Told:
                 # It never connected, and its error is among the others.
                 continue
             yield repr(streamer.stats())
+            yield metrics.render(streamer)
             yield from map(repr, states)
 
 
