@@ -36,16 +36,13 @@ def test_what_errors_and_states_say_would_be_heard(told: "Told") -> None:
         exchange.close_connections(1011, WORD)
         assert WORD in (change(streamer).reason or "")
     assert heard(told)
-    told.streamers.clear()
-    told.errors.clear()
-    assert not heard(told)
     with server() as exchange:
         exchange.stop()
     with pytest.raises(ConnectionLostError), stream(exchange):
         pass
     assert told.errors
     told.error(ConnectionLostError(WORD))
-    assert heard(told)
+    assert any(WORD in text for text in told.errors)
 
 
 def test_a_session_that_fails_with_its_token_in_the_text_is_not_quoted(told: "Told") -> None:
