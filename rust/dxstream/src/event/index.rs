@@ -45,6 +45,11 @@ impl IndexWords {
         Some(Self { index, packed })
     }
 
+    /// Writes the index into a row that lacks it because the server does not send it.
+    pub fn complete(&self, row: &mut [u64]) {
+        row[self.index] = self.of(row) as u64;
+    }
+
     /// The index of a row. That of a time series is made where the server does not send it.
     pub fn of(&self, row: &[u64]) -> i64 {
         match (row[self.index] as i64, self.packed) {

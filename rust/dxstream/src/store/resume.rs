@@ -3,33 +3,21 @@
 
 use super::Store;
 use crate::event::flags::{SNAPSHOT_BEGIN, SNAPSHOT_END, SNAPSHOT_SNIP};
-use crate::event::{EVENT_TIME_WORD, EventKind, SYMBOL_WORD, index};
+use crate::event::index::{self, IndexWords};
+use crate::event::{EVENT_TIME_WORD, EventKind, SYMBOL_WORD};
 use crate::symbol::SymbolId;
 
 /// Bars of 2038 and later are a fault that live feeds were seen to have; no series goes on from there.
 const TOO_LATE: i64 = (1 << 31) * 1000;
 
-/// The places of the fields that a time series is ordered and marked by.
-struct Words {
-    index: usize,
-    flags: usize,
-}
-
-impl Words {
-    fn of(kind: EventKind) -> Option<Self> {
-        let word = |name| kind.fields().iter().position(|field| field.name == name);
-        Some(Self { index: word("index")?, flags: word("event_flags")? })
-    }
-}
-
 impl Store {
     /// The time of the last event of a symbol's time series, in ms since 1970 UTC.
     pub fn last_time(&self, kind: EventKind, symbol: &str) -> Option<i64> {
-        let words = Words::of(kind)?;
+        let words = IndexWords::new(kind)?;
         let symbol = SymbolId(self.tables().symbols.find(symbol)?);
         let mut last = None;
         self.history(kind, symbol, usize::MAX, |row, _| {
-            let time = index::time(row[words.index] as i64);
+            let time = index::time(words.of(row));
             if time < TOO_LATE {
                 last = last.max(Some(time));
             }
@@ -41,12 +29,17 @@ impl Store {
     /// the ring has is left out. The first and the last that stay have the snapshot's flags.
     pub(super) fn not_yet_seen(&self, kind: EventKind, rows: &[u64]) -> Vec<u64> {
         let width = kind.fields().len();
-        let (Some(words), Some(first)) = (Words::of(kind), rows.get(..width)) else {
+        let flags_word = kind.fields().iter().position(|field| field.name == "event_flags");
+        let (Some(flags_word), Some(index), Some(first)) =
+            (flags_word, IndexWords::new(kind), rows.get(..width))
+        else {
             return rows.to_vec();
         };
         let content = |row: &[u64]| {
             let mut content = row.to_vec();
-            content[words.flags] = 0;
+            content[flags_word] = 0;
+            // Two connections may have been told other columns.
+            index.complete(&mut content);
             content[EVENT_TIME_WORD] = 0;
             content
         };
@@ -58,11 +51,52 @@ impl Store {
         if !new.is_empty() {
             let ends = SNAPSHOT_END | SNAPSHOT_SNIP;
             let last = rows.len() - width;
-            let end = rows[last + words.flags] as i64 & ends;
-            new[words.flags] |= SNAPSHOT_BEGIN as u64;
+            let end = rows[last + flags_word] as i64 & ends;
+            new[flags_word] |= SNAPSHOT_BEGIN as u64;
             let last = new.len() - width;
-            new[last + words.flags] |= end as u64;
+            new[last + flags_word] |= end as u64;
         }
         new
+    }
+}
+
+#[cfg(all(test, not(dxstream_loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::event::{EventKind, Record, TimeAndSale, index};
+    use crate::protocol::EventSink;
+    use crate::store::{Store, StoreWriter};
+    use crate::symbol::{SymbolId, Tables};
+
+    fn sale(sequence: i64, index: i64) -> Vec<u64> {
+        let mut row = vec![0; EventKind::TimeAndSale.fields().len()];
+        TimeAndSale {
+            event_symbol: SymbolId(0),
+            time: 5000,
+            sequence,
+            index,
+            ..TimeAndSale::UNKNOWN
+        }
+        .write_row(&mut row);
+        row
+    }
+
+    #[test]
+    fn sales_go_on_where_they_ended_though_the_server_sends_no_index() {
+        let tables = Arc::new(Tables::new());
+        tables.symbols.intern("A").unwrap();
+        let store = Store::new(tables, 8);
+        let mut writer = StoreWriter { store: &store, received_at: 0 };
+        let kind = EventKind::TimeAndSale;
+        writer.rows(kind, &sale(1, 0));
+        assert_eq!(store.last_time(kind, "A"), Some(5000));
+        let again = [sale(2, index::pack(5000, 2)), sale(1, index::pack(5000, 1))].concat();
+        writer.snapshot(kind, &again, true);
+        let mut sequences = Vec::new();
+        store.history(kind, SymbolId(0), 8, |row, _| {
+            sequences.push(TimeAndSale::from_row(row).sequence);
+        });
+        assert_eq!(sequences, [1, 2]);
     }
 }
