@@ -45,7 +45,13 @@ impl Pace {
     /// When at least one entry may be sent.
     pub(super) fn next(&self) -> Duration {
         let missing = (1.0 - self.allowance).max(0.0);
-        self.counted_at + Duration::from_secs_f64(missing / self.per_second)
+        if missing == 0.0 {
+            return self.counted_at;
+        }
+        // Rounded up: a moment earlier would be no use, and the caller would come back at once.
+        self.counted_at
+            + Duration::from_secs_f64(missing / self.per_second)
+            + Duration::from_nanos(1)
     }
 
     /// Goes on at half the pace, after a second without any.
@@ -67,9 +73,20 @@ mod tests {
         assert_eq!(pace.allowed(Duration::ZERO), 1000);
         pace.spend(1000);
         assert_eq!(pace.allowed(Duration::ZERO), 0);
-        assert_eq!(pace.next(), Duration::from_micros(500));
+        assert_eq!(pace.next(), Duration::from_nanos(500_001));
         assert_eq!(pace.allowed(Duration::from_millis(250)), 500);
         assert_eq!(pace.allowed(Duration::from_hours(1)), 1000);
+    }
+
+    #[test]
+    fn an_entry_may_be_sent_when_it_was_said_to_be() {
+        for millis in 1..1000 {
+            let mut pace = Pace::new(Duration::ZERO);
+            pace.slow_down(Duration::from_millis(millis * 7));
+            pace.allowed(Duration::from_millis(millis * 8 + 1));
+            let next = pace.next();
+            assert!(pace.allowed(next) >= 1, "{millis}");
+        }
     }
 
     #[test]
