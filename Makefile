@@ -3,6 +3,10 @@ BIN := $(VENV)/bin
 JS_PEER := tests/peers/js
 JS_INSTALLED := $(JS_PEER)/node_modules/.package-lock.json
 PYTHON ?= python3
+SEEDS ?= 100000
+CARGO_FUZZ := target/tools/bin/cargo-fuzz
+FUZZ_TARGETS := compact config session
+FUZZ_SECONDS ?= 600
 
 # Cargo then links as maturin does, and neither has to build the other's work again.
 export PYO3_BUILD_EXTENSION_MODULE = 1
@@ -51,6 +55,26 @@ test-long: build ## Run the tests that are too long for every day
 	cargo test --locked --release --workspace -- --ignored
 	$(BIN)/pytest -m long
 
+.PHONY: simulate
+simulate: ## Run the simulation with as many seeds as SEEDS says
+	SEEDS=$(SEEDS) cargo test --locked --release --package dxstream --test simulation -- --nocapture
+
+.PHONY: fuzz
+fuzz: $(CARGO_FUZZ) ## Fuzz each target for as many seconds as FUZZ_SECONDS says
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target && $(CARGO_FUZZ) run --sanitizer none $$target \
+			fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+.PHONY: fuzz-short
+fuzz-short: ## Run the seeds of the fuzz targets, and fuzz each for a few seconds
+	cargo test --locked --quiet --manifest-path fuzz/Cargo.toml
+	$(MAKE) fuzz FUZZ_SECONDS=6
+
+.PHONY: autobahn
+autobahn: $(VENV)/installed ## Run Autobahn's WebSocket cases against the client
+	$(BIN)/python scripts/autobahn.py
+
 .PHONY: lint
 lint: $(VENV)/installed ## Check format, lints and documentation
 	cargo fmt --all --check
@@ -79,6 +103,9 @@ $(VENV)/installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
+
+$(CARGO_FUZZ):
+	cargo install --quiet --locked --root target/tools --version 0.13.2 cargo-fuzz
 
 # The tests that need the packages skip where there is no node.
 $(JS_INSTALLED): $(JS_PEER)/package.json $(JS_PEER)/package-lock.json

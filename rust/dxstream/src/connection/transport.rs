@@ -318,6 +318,8 @@ fn ended(error: &tungstenite::Error) -> Loss {
 }
 
 #[cfg(test)]
+mod autobahn;
+#[cfg(test)]
 mod tests {
     use super::*;
 
