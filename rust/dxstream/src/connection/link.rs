@@ -114,8 +114,8 @@ impl LinkTask {
     async fn renew(&mut self) -> Option<Error> {
         self.endpoints.mark_unchanged();
         self.shared.want_endpoint();
-        let deadline = self.deadline();
         loop {
+            let deadline = self.deadline();
             tokio::select! {
                 biased;
                 command = self.commands.recv() => {
@@ -133,8 +133,13 @@ impl LinkTask {
                     break;
                 }
                 () = sleep_until(deadline) => {
-                    self.lose(Loss::passing("the session gave no new endpoint in time"));
-                    break;
+                    let now = now();
+                    if matches!(self.link.step(), Step::Renew(until) if *until <= now) {
+                        self.lose(Loss::passing("the session gave no new endpoint in time"));
+                        break;
+                    }
+                    self.link.tick(now);
+                    self.publish();
                 }
             }
         }
