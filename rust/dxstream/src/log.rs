@@ -172,7 +172,7 @@ impl Visit for Text {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(dxstream_loom)))]
 mod tests {
     use super::*;
 

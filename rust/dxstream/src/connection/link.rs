@@ -375,7 +375,6 @@ impl LinkTask {
                 self.number
             );
         }
-        self.shared.count(self.number, counters, last_received, parsing, now);
         while let Some(event) = self.link.next_event() {
             match event {
                 LinkEvent::Accepted { epoch } => {
@@ -423,6 +422,8 @@ impl LinkTask {
                 }
             }
         }
+        // Last, so that whoever sees a count finds what belongs to it.
+        self.shared.count(self.number, counters, last_received, parsing, now);
     }
 }
 

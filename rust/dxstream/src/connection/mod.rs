@@ -14,7 +14,7 @@ mod said;
 mod saturation;
 mod shared;
 mod stream;
-#[cfg(test)]
+#[cfg(all(test, not(dxstream_loom)))]
 mod tests;
 mod transport;
 
