@@ -33,8 +33,9 @@ demo: $(VENV)/installed ## Build a release wheel, install it into .venv and stre
 test: test-rust test-python ## Run every test
 
 .PHONY: test-rust
-test-rust: $(VENV)/installed ## Run the tests of the Rust workspace
+test-rust: $(VENV)/installed ## Run the tests of the Rust workspace, and the seeds of its fuzz targets
 	cargo test --locked --workspace
+	cargo test --locked --quiet --manifest-path fuzz/Cargo.toml --target-dir target
 
 .PHONY: test-python
 test-python: build $(JS_INSTALLED) ## Run pytest, and check the types and the stubs
