@@ -316,3 +316,14 @@ def test_the_memory_of_histories_is_counted(exchange: Exchange, streamer: DXLink
     assert f"candles of {FIVE}: 5 bars x {width} bytes = {5 * width:,} bytes" in str(memory)
     candles.unsubscribe()
     assert streamer.memory().series == ()
+
+
+def test_candles_are_loaded_again_after_a_table_was_dropped(
+    exchange: Exchange, streamer: DXLinkStreamer
+) -> None:
+    exchange.publish(candle(0, 1))
+    held = streamer.candles("AAPL", "5m").result(DEADLINE)
+    for _ in range(3):
+        # Each is let go at once, while the server goes on for the first.
+        again = streamer.candles("AAPL", "5m").result(DEADLINE)
+        assert closes(again) == closes(held) == [(0, 1)]

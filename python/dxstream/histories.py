@@ -20,6 +20,7 @@ class Histories:
     def __init__(self) -> None:
         self._wanted: dict[str, dict[TimeSeries | None, int]] = {}
         self._unanswered: dict[str, list[int]] = {}
+        self._last_asked: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(self._wanted))
@@ -37,8 +38,13 @@ class Histories:
         self.leave(symbol, None)
 
     def others(self, symbol: str) -> list[int]:
-        """Return the starts of the snapshots of a symbol that may be on their way."""
-        return [*self._wanted.get(symbol, {}).values(), *self._unanswered.get(symbol, ())]
+        """Return the starts of the snapshots of a symbol that may be on their way.
+
+        That which was asked for last is among them, as asking for it again would bring none.
+        """
+        last = self._last_asked.get(symbol)
+        starts = [*self._wanted.get(symbol, {}).values(), *self._unanswered.get(symbol, ())]
+        return starts if last is None else [*starts, last]
 
     def followers(self, symbol: str) -> list[TimeSeries]:
         """Return the series that follow a symbol."""
@@ -53,6 +59,7 @@ class Histories:
     def follow(self, symbol: str, series: TimeSeries, start: int) -> None:
         """Note that a series follows a symbol, and was asked for from `start` on."""
         self._wanted.setdefault(symbol, {})[series] = start
+        self._last_asked[symbol] = start
         unanswered = self._unanswered.setdefault(symbol, [])
         unanswered.append(start)
         del unanswered[:-_MOST_UNANSWERED]
@@ -72,4 +79,5 @@ class Histories:
         left = wanted.pop(series, None) is not None
         if not wanted:
             self._wanted.pop(symbol, None)
+            self._last_asked.pop(symbol, None)
         return left and not wanted
