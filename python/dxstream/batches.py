@@ -8,6 +8,7 @@ from dxstream._dxstream import Queue, Wake
 from dxstream.dxfeed import Event
 from dxstream.errors import StreamerClosedError
 from dxstream.listener import warn_of_drops
+from dxstream.process import Local
 from dxstream.reading import check_fields, table_of
 from dxstream.stats import ListenerStats
 from dxstream.table import EventTable
@@ -18,7 +19,7 @@ __all__ = ["Batches"]
 E = TypeVar("E", bound=Event)
 
 
-class Batches(AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Generic[E]):
+class Batches(Local, AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Generic[E]):
     """The events of one type as tables, in the order of arrival: ``async for`` or ``for``.
 
     Every listener gets every event. Iteration ends when the streamer is closed, and raises what

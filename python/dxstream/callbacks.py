@@ -72,14 +72,13 @@ class Callbacks:
             self._loop = None
         thread = threading.Thread(
             target=self._watch,
-            args=(weakref.ref(streamer), client),
+            args=(weakref.ref(streamer), client, Wake()),
             name="dxstream-callbacks",
             daemon=True,
         )
         thread.start()
 
-    def _watch(self, streamer: "weakref.ref[Connection]", client: Client) -> None:
-        wake = Wake()
+    def _watch(self, streamer: "weakref.ref[Connection]", client: Client, wake: Wake) -> None:
         gaps_seen = changes_seen = 0
         state = "connecting"
         while state not in ("closed", "failed"):
@@ -130,9 +129,11 @@ class Callbacks:
 
     def _call(self, function: Callable[..., Any], *arguments: object) -> None:
         if self._loop is not None:
+            call = _run(function, arguments)
             try:
-                asyncio.run_coroutine_threadsafe(_run(function, arguments), self._loop)
+                asyncio.run_coroutine_threadsafe(call, self._loop)
             except RuntimeError:
+                call.close()
                 _log.warning("the event loop is closed; %s is not called", _name(function))
         else:
             asyncio.run(_run(function, arguments))

@@ -3,6 +3,7 @@
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from dxstream._dxstream import TimeSeries, Wake
 from dxstream.columns import Column
 from dxstream.dxfeed import Candle
 from dxstream.errors import SlowConsumerError, StreamerClosedError
+from dxstream.process import Local
 from dxstream.reading import table_of
 from dxstream.table import EventTable
 from dxstream.waiting import Procedure, Wait, checkpoint, run, run_blocking
@@ -86,7 +88,9 @@ class CandleFeed:
                 live.wake()
 
     def __del__(self) -> None:
-        self.close()
+        # In a fork's child there is nothing to close.
+        with suppress(RuntimeError):
+            self.close()
 
 
 def load(feed: CandleFeed, timeout: float) -> Procedure["Candles"]:
@@ -224,7 +228,7 @@ class Candles(EventTable[Candle]):
         self.unsubscribe()
 
 
-class LiveCandles(AsyncIterator[Candles], Iterator[Candles]):
+class LiveCandles(Local, AsyncIterator[Candles], Iterator[Candles]):
     """Candles after each change: ``async for`` or ``for``.
 
     One task or thread iterates at a time. Cancelling it loses nothing.

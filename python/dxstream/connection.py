@@ -1,6 +1,7 @@
 """Opening and closing a streamer's connection."""
 
 import atexit
+import os
 import threading
 import time
 import warnings
@@ -16,13 +17,15 @@ from dxstream.endpoint import Endpoint, SessionLike, resolve, resolve_blocking
 from dxstream.errors import StreamerClosedError
 from dxstream.exchange import Exchange
 from dxstream.healing import Gap, ReconnectPolicy, StateChanges
+from dxstream.process import Local
 from dxstream.waiting import Call, Procedure, Wait, run, run_blocking
 
 __all__ = ["Connection", "Settings"]
 
 _CLOSE_SECONDS = 3.0
+_CLOSED_MEANWHILE = "the streamer was closed while it was connecting; make a new one"
 
-_open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+_all: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class Settings:
     history: int
 
 
-class Connection:
+class Connection(Local):
     """The life of a streamer's connections: a context manager, asynchronous or not, opened once."""
 
     def __init__(self, session: SessionLike, settings: Settings, callbacks: Callbacks) -> None:
@@ -45,9 +48,12 @@ class Connection:
         self._callbacks = callbacks
         self._lock = threading.RLock()
         self._client: Client | None = None
+        self._connecting: Client | None = None
         self._exchange: Exchange | None = None
         self._entered = False
         self._closed = False
+        self._inherited = False
+        _all.add(self)
 
     @property
     def state(self) -> str:
@@ -68,7 +74,8 @@ class Connection:
         StreamerClosedError
             If the streamer was never connected.
         """
-        return StateChanges(self._client or self._connected())
+        client = self._connected() if self._inherited else self._client
+        return StateChanges(client or self._connected())
 
     @property
     def epoch(self) -> int:
@@ -103,9 +110,13 @@ class Connection:
                 self._exchange = Exchange.from_url(endpoint.url)
                 endpoint = Endpoint(self._exchange.url)
             logs.follow_levels()
-            client = Client(endpoint.url, endpoint.token, endpoint.ca_pem(), self._settings)
-            self._callbacks.start(self, client)
             wake = Wake()
+            with self._lock:
+                if self._closed:
+                    raise StreamerClosedError(_CLOSED_MEANWHILE)
+                client = Client(endpoint.url, endpoint.token, endpoint.ca_pem(), self._settings)
+                self._connecting = client
+            self._callbacks.start(self, client)
             while True:
                 client.watch(wake)
                 if client.state != "connecting":
@@ -114,17 +125,20 @@ class Connection:
                 wake.clear()
             if (error := client.error()) is not None:
                 raise error
+            with self._lock:
+                if self._closed:
+                    raise StreamerClosedError(_CLOSED_MEANWHILE)
+                self._client = client
         except BaseException:
             if client is not None:
                 client.close()
             raise
-        with self._lock:
-            self._client = client
-        _open.add(self)
+        finally:
+            self._connecting = None
 
     def _disconnect(self) -> Procedure[None]:
         with self._lock:
-            client, exchange = self._client, self._exchange
+            client, exchange = self._client or self._connecting, self._exchange
             self._closed = True
         try:
             if client is not None:
@@ -139,7 +153,6 @@ class Connection:
                         break
                     wake.clear()
         finally:
-            _open.discard(self)
             if exchange is not None:
                 exchange.stop()
 
@@ -164,7 +177,8 @@ class Connection:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        run_blocking(self._leave(exc))
+        if not self._inherited:
+            run_blocking(self._leave(exc))
 
     async def __aenter__(self) -> Self:
         self._enter()
@@ -181,7 +195,8 @@ class Connection:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await run(self._leave(exc))
+        if not self._inherited:
+            await run(self._leave(exc))
 
     def _leave(self, exc: BaseException | None) -> Procedure[None]:
         client = self._client
@@ -197,14 +212,14 @@ class Connection:
         It may be called more than once. The streamer cannot be opened again.
         """
         with self._lock:
+            if (client := self._client or self._connecting) is not None:
+                client.close()
             self._closed = True
-            if self._client is not None:
-                self._client.close()
         return Call(self._disconnect)
 
     def __del__(self) -> None:
         client = getattr(self, "_client", None)
-        if client is not None and client.state not in ("closed", "failed"):
+        if client is not None and not self._inherited and client.state not in ("closed", "failed"):
             client.close()
             if not self._closed:
                 warnings.warn(
@@ -228,9 +243,19 @@ class Connection:
 
 
 def _close_all() -> None:
-    for connection in list(_open):
-        connection.close()
+    for connection in list(_all):
+        if not connection._inherited:
+            connection.close()
     _dxstream.shut_down(_CLOSE_SECONDS)
 
 
+def _inherit() -> None:
+    """Leave the connections to the parent: their methods raise here, and nothing closes them."""
+    for connection in list(_all):
+        # A thread that does not exist here may have held it.
+        connection._lock = threading.RLock()
+        connection._inherited = connection._entered
+
+
 atexit.register(_close_all)
+os.register_at_fork(after_in_child=_inherit)

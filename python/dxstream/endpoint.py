@@ -2,8 +2,9 @@
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -79,5 +80,24 @@ def resolve_blocking(session: SessionLike) -> Endpoint:
     async def wait() -> object:
         return await value
 
-    with ThreadPoolExecutor(1) as pool:
-        return _endpoint(pool.submit(asyncio.run, wait()).result())
+    if not _in_event_loop():
+        return _endpoint(asyncio.run(wait()))
+    # A thread has one running loop. Nobody waits for a daemon when this thread is interrupted.
+    answer: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(asyncio.run(wait()))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="dxstream-session", daemon=True).start()
+    return _endpoint(answer.result())
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -5,6 +5,7 @@ It is for demonstrations, tests and benchmarks; real DXLink clients accept it.
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from os import PathLike
 from types import TracebackType
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from dxstream import _dxstream
 from dxstream.dxfeed import Event
 from dxstream.faults import Fault
+from dxstream.process import Local
 from dxstream.proxy import FaultProxy, ProxyStats
 
 __all__ = [
@@ -214,7 +216,7 @@ class ExchangeStats:
     faults: tuple[int, ...]
 
 
-class Exchange:
+class Exchange(Local):
     """A DXLink server on the loopback interface; it runs from when it is made until it is stopped.
 
     Parameters
@@ -390,7 +392,9 @@ class Exchange:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
+        # In a fork's child there is nothing to stop.
+        with suppress(RuntimeError):
+            self.stop()
 
     def __repr__(self) -> str:
         """Show where clients connect to."""

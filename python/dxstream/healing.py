@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from dxstream._dxstream import Client, Queue, Wake
 from dxstream.dxfeed import Event
 from dxstream.errors import StreamerClosedError
+from dxstream.process import Local
 from dxstream.waiting import Procedure, Wait, run, run_blocking
 
 __all__ = ["EventsAndGaps", "Gap", "ReconnectPolicy", "StateChange", "StateChanges"]
@@ -201,7 +202,7 @@ class EventsAndGaps(Generic[E]):
         return bool(self._gaps)
 
 
-class StateChanges(AsyncIterator[StateChange], Iterator[StateChange]):
+class StateChanges(Local, AsyncIterator[StateChange], Iterator[StateChange]):
     """The changes of a streamer's state, from its first on: ``async for`` or ``for``.
 
     It ends after the change to "closed" or "failed". The last 1,024 changes are kept for iterators

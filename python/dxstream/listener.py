@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from dxstream._dxstream import Wake
 from dxstream.errors import SlowConsumerWarning, StreamerClosedError
+from dxstream.process import Local
 from dxstream.stats import ListenerStats
 from dxstream.waiting import Procedure, Wait, checkpoint, run, run_blocking
 
@@ -78,7 +79,7 @@ def warn_of_drops(name: str, overflow: str) -> Callable[[int], None]:
     return warn
 
 
-class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
+class Listener(Local, AsyncIterator[E], Iterator[E], Generic[E]):
     """The events of one type, in the order of arrival: ``async for`` or ``for``.
 
     Every listener gets every event. Iteration ends when the streamer is closed, and raises what
@@ -86,10 +87,10 @@ class Listener(AsyncIterator[E], Iterator[E], Generic[E]):
     One task or thread iterates at a time; cancelling it loses no event.
     """
 
-    def __init__(self, queue: Source[E], name: str, overflow: str) -> None:
+    def __init__(self, queue: Source[E], name: str, overflow: str, wake: Wake) -> None:
         self._queue = queue
         self._name = name
-        self._wake = Wake()
+        self._wake = wake
         self._closed = False
         self._waiting = False
         self._until_check = 0

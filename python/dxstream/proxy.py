@@ -1,11 +1,13 @@
 """A TCP proxy in this process that does to bytes what networks do."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 from dxstream import _dxstream
+from dxstream.process import Local
 
 __all__ = ["FaultProxy", "ProxyStats"]
 
@@ -43,7 +45,7 @@ class ProxyStats:
     bytes_from_client: int
 
 
-class FaultProxy:
+class FaultProxy(Local):
     """A proxy on the loopback interface before a server there; it runs until it is stopped.
 
     It knows nothing of what passes, TLS and WebSocket included. What it is told takes hold before
@@ -196,7 +198,9 @@ class FaultProxy:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
+        # In a fork's child there is nothing to stop.
+        with suppress(RuntimeError):
+            self.stop()
 
     def __repr__(self) -> str:
         """Show where clients connect to."""

@@ -186,10 +186,12 @@ class DXLinkStreamer(Observed):
         own: they are conflated only where that was asked for.
         """
         interval = conflation_interval(policy, max_rate)
+        # First, for the queue takes over what waits for the first listener.
+        wake = Wake()
         queue = self._listen(event_type, symbols, buffer, interval, overflow)
         name = type_name(event_type)
         events = EventsAndGaps(queue, self._connected(), name) if gaps else queue
-        return Listener(events, name, overflow)
+        return Listener(events, name, overflow, wake)
 
     def batches(
         self,

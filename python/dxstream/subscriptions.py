@@ -75,7 +75,8 @@ class Subscriber(Connection):
     def __repr__(self) -> str:
         """Show the state and what is subscribed; never a token."""
         types = ", ".join(f"{len(of)} {name}" for name, of in self._subscribed.items() if of)
-        return f"<{type(self).__name__} {self.state}: {types or 'nothing'} subscribed>"
+        state = "of another process" if self._inherited else self.state
+        return f"<{type(self).__name__} {state}: {types or 'nothing'} subscribed>"
 
     def subscribe(
         self,

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from dxstream._dxstream import Wake
+from dxstream.process import Local
 
 __all__ = ["Call", "Procedure", "Wait", "checkpoint", "done", "run", "run_blocking"]
 
@@ -37,7 +38,7 @@ def _left(deadline: float | None) -> float:
 
 def _in_trio() -> bool:
     trio = sys.modules.get("trio")
-    return trio is not None and trio.lowlevel.in_trio_run()
+    return trio is not None and trio.lowlevel.in_trio_task()
 
 
 async def _rings(wait: Wait) -> bool:
@@ -116,7 +117,7 @@ def run_blocking(procedure: Procedure[T], timeout: float | None = None) -> T:
         procedure.close()
 
 
-class Call(Coroutine[object, None, T], Generic[T]):
+class Call(Local, Coroutine[object, None, T], Generic[T]):
     """What a method of a streamer returns: await it, or block on :meth:`result`.
 
     It is a coroutine to asyncio and trio, so that tasks and ``wait_for`` take it. It can be awaited

@@ -24,6 +24,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::event::rows::row_of;
 use crate::fault;
+use crate::process::Owned;
 
 /// `dxstream.exchange.Market`.
 #[derive(FromPyObject)]
@@ -212,7 +213,7 @@ impl TapeContents {
 /// A DXLink exchange on loopback, on a thread of its own. It stops when it is dropped.
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct Exchange {
-    server: exchange::Exchange,
+    server: Owned<exchange::Exchange>,
     /// The symbols of options, by underlying.
     options: HashMap<String, Vec<String>>,
     tape: Option<TapeContents>,
@@ -256,25 +257,25 @@ impl Exchange {
                 ExchangeError::Fault(_) => PyValueError::new_err(error.to_string()),
                 _ => PyOSError::new_err(error.to_string()),
             })?;
-        Ok(Self { server, options, tape: contents })
+        Ok(Self { server: Owned::new(server), options, tape: contents })
     }
 
     /// Where clients connect to.
     #[getter(url)]
-    fn py_url(&self) -> String {
-        self.server.url()
+    fn py_url(&self) -> PyResult<String> {
+        Ok(self.server.get()?.url())
     }
 
     /// The port that the exchange listens on.
     #[getter(port)]
-    fn py_port(&self) -> u16 {
-        self.server.port()
+    fn py_port(&self) -> PyResult<u16> {
+        Ok(self.server.get()?.port())
     }
 
     /// The certificate authority that clients have to trust, in PEM; `None` without TLS.
     #[getter(ca_pem)]
-    fn py_ca_pem(&self) -> Option<&str> {
-        self.server.ca_pem()
+    fn py_ca_pem(&self) -> PyResult<Option<&str>> {
+        Ok(self.server.get()?.ca_pem())
     }
 
     /// The symbols of the options of an underlying of the market.
@@ -299,11 +300,12 @@ impl Exchange {
     /// Sends events to every subscriber.
     #[pyo3(name = "publish")]
     fn py_publish(&self, events: &Bound<'_, PyAny>) -> PyResult<()> {
-        let tables = self.server.tables();
+        let tables = self.server.get()?.tables();
         let row = |event| row_of(&event?, tables).map(|(kind, words)| Row { kind, words });
         let rows: Vec<Row> = events.try_iter()?.map(row).collect::<PyResult<_>>()?;
         let py = events.py();
-        py.detach(|| self.server.publish(&rows));
+        let server = self.server.get()?;
+        py.detach(|| server.publish(&rows));
         Ok(())
     }
 
@@ -316,50 +318,59 @@ impl Exchange {
         bids: Vec<(f64, f64)>,
         asks: Vec<(f64, f64)>,
         time: i64,
-    ) {
+    ) -> PyResult<()> {
         let side = |levels: Vec<(f64, f64)>| {
             levels.into_iter().map(|(price, size)| Level { price, size }).collect()
         };
         let depth = Depth { time, bids: side(bids), asks: side(asks) };
-        py.detach(|| self.server.set_depth(symbol, depth));
+        let server = self.server.get()?;
+        py.detach(|| server.set_depth(symbol, depth));
+        Ok(())
     }
 
     /// Begins the time of a source that waits for it.
     #[pyo3(name = "play")]
-    fn py_play(&self, py: Python<'_>) {
-        py.detach(|| self.server.play());
+    fn py_play(&self, py: Python<'_>) -> PyResult<()> {
+        let server = self.server.get()?;
+        py.detach(|| server.play());
+        Ok(())
     }
 
     /// Sends a text message to every client, as it is.
     #[pyo3(name = "send_raw")]
-    fn py_send_raw(&self, py: Python<'_>, text: &str) {
-        py.detach(|| self.server.send_raw(text));
+    fn py_send_raw(&self, py: Python<'_>, text: &str) -> PyResult<()> {
+        let server = self.server.get()?;
+        py.detach(|| server.send_raw(text));
+        Ok(())
     }
 
     /// Closes every connection.
     #[pyo3(name = "close_connections")]
-    fn py_close_connections(&self, py: Python<'_>, code: u16, reason: &str) {
-        py.detach(|| self.server.close_connections(code, reason));
+    fn py_close_connections(&self, py: Python<'_>, code: u16, reason: &str) -> PyResult<()> {
+        let server = self.server.get()?;
+        py.detach(|| server.close_connections(code, reason));
+        Ok(())
     }
 
     /// Replaces the faults.
     #[pyo3(name = "set_faults")]
     fn py_set_faults(&self, py: Python<'_>, faults: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
         let faults = fault::all(faults)?;
-        py.detach(|| self.server.set_faults(faults))
+        let server = self.server.get()?;
+        py.detach(|| server.set_faults(faults))
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     /// The clients' last messages, oldest first.
     #[pyo3(name = "received")]
-    fn py_received(&self) -> Vec<String> {
-        self.server.received()
+    fn py_received(&self) -> PyResult<Vec<String>> {
+        Ok(self.server.get()?.received())
     }
 
     /// What the exchange has done: counts by name, events by type, and how often each fault happened.
     #[pyo3(name = "stats")]
     fn py_stats<'py>(&self, py: Python<'py>) -> PyResult<Counts<'py>> {
-        let stats = self.server.stats();
+        let stats = self.server.get()?.stats();
         let counts = PyDict::new(py);
         counts.set_item("connections", stats.connections)?;
         counts.set_item("accepted", stats.accepted)?;
@@ -377,8 +388,10 @@ impl Exchange {
 
     /// Closes every connection and ends the exchange.
     #[pyo3(name = "stop")]
-    fn py_stop(&self, py: Python<'_>) {
-        py.detach(|| self.server.stop());
+    fn py_stop(&self, py: Python<'_>) -> PyResult<()> {
+        let server = self.server.get()?;
+        py.detach(|| server.stop());
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod event;
 mod exchange;
 mod fault;
 mod log;
+mod process;
 mod proxy;
 mod streamer;
 mod strings;
@@ -30,6 +31,8 @@ mod _dxstream {
     use crate::exchange::{Exchange, market_symbols};
     #[pymodule_export]
     use crate::log::LogQueue;
+    #[pymodule_export]
+    use crate::process::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
     use crate::proxy::FaultProxy;
     #[pymodule_export]

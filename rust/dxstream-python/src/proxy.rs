@@ -8,10 +8,12 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::process::Owned;
+
 /// A proxy on loopback, on a thread of its own. It stops when it is dropped.
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct FaultProxy {
-    proxy: proxy::FaultProxy,
+    proxy: Owned<proxy::FaultProxy>,
 }
 
 #[pymethods]
@@ -31,13 +33,13 @@ impl FaultProxy {
                     _ => PyOSError::new_err(error.to_string()),
                 },
             )?;
-        Ok(Self { proxy })
+        Ok(Self { proxy: Owned::new(proxy) })
     }
 
     /// The port that the proxy listens on.
     #[getter(port)]
-    fn py_port(&self) -> u16 {
-        self.proxy.address().port()
+    fn py_port(&self) -> PyResult<u16> {
+        Ok(self.proxy.get()?.address().port())
     }
 
     /// Lets each byte wait for so many seconds.
@@ -50,7 +52,8 @@ impl FaultProxy {
             .ok_or_else(|| {
                 PyValueError::new_err(format!("the delay must be from 0 s to a day, not {seconds}"))
             })?;
-        py.detach(|| self.proxy.set_delay(delay));
+        let proxy = self.proxy.get()?;
+        py.detach(|| proxy.set_delay(delay));
         Ok(())
     }
 
@@ -64,20 +67,25 @@ impl FaultProxy {
                 })
             })
             .transpose()?;
-        py.detach(|| self.proxy.trickle(rate));
+        let proxy = self.proxy.get()?;
+        py.detach(|| proxy.trickle(rate));
         Ok(())
     }
 
     /// Moves no byte.
     #[pyo3(name = "freeze")]
-    fn py_freeze(&self, py: Python<'_>) {
-        py.detach(|| self.proxy.freeze());
+    fn py_freeze(&self, py: Python<'_>) -> PyResult<()> {
+        let proxy = self.proxy.get()?;
+        py.detach(|| proxy.freeze());
+        Ok(())
     }
 
     /// Moves bytes again.
     #[pyo3(name = "thaw")]
-    fn py_thaw(&self, py: Python<'_>) {
-        py.detach(|| self.proxy.thaw());
+    fn py_thaw(&self, py: Python<'_>) -> PyResult<()> {
+        let proxy = self.proxy.get()?;
+        py.detach(|| proxy.thaw());
+        Ok(())
     }
 
     /// Cuts connections at a byte of a stream.
@@ -94,7 +102,8 @@ impl FaultProxy {
         let connections = count("connections", connections, 1)?;
         let after = after.map(|after| count("after", after, 0)).transpose()?;
         let cut = after.map(|after| Cut { after, reset, connections });
-        py.detach(|| self.proxy.cut(stream, cut));
+        let proxy = self.proxy.get()?;
+        py.detach(|| proxy.cut(stream, cut));
         Ok(())
     }
 
@@ -115,32 +124,37 @@ impl FaultProxy {
         })?;
         let at = at.map(|at| count("at", at, 0)).transpose()?;
         let corruption = at.map(|at| Corruption { at, mask, connections });
-        py.detach(|| self.proxy.corrupt(stream, corruption));
+        let proxy = self.proxy.get()?;
+        py.detach(|| proxy.corrupt(stream, corruption));
         Ok(())
     }
 
     /// Ends every connection now.
     #[pyo3(name = "drop")]
-    fn py_drop(&self, py: Python<'_>, reset: bool) {
-        py.detach(|| self.proxy.drop_connections(reset));
+    fn py_drop(&self, py: Python<'_>, reset: bool) -> PyResult<()> {
+        let proxy = self.proxy.get()?;
+        py.detach(|| proxy.drop_connections(reset));
+        Ok(())
     }
 
     /// Lets the system refuse new connections.
     #[pyo3(name = "refuse")]
     fn py_refuse(&self, py: Python<'_>) -> PyResult<()> {
-        Ok(py.detach(|| self.proxy.refuse())?)
+        let proxy = self.proxy.get()?;
+        Ok(py.detach(|| proxy.refuse())?)
     }
 
     /// Accepts connections again.
     #[pyo3(name = "accept")]
     fn py_accept(&self, py: Python<'_>) -> PyResult<()> {
-        Ok(py.detach(|| self.proxy.accept())?)
+        let proxy = self.proxy.get()?;
+        Ok(py.detach(|| proxy.accept())?)
     }
 
     /// What the proxy has done, by the names of `dxstream.exchange.ProxyStats`.
     #[pyo3(name = "stats")]
     fn py_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = self.proxy.stats();
+        let stats = self.proxy.get()?.stats();
         let counts = PyDict::new(py);
         counts.set_item("connections", stats.connections)?;
         counts.set_item("accepted", stats.accepted)?;
@@ -154,8 +168,10 @@ impl FaultProxy {
 
     /// Ends every connection and the proxy.
     #[pyo3(name = "stop")]
-    fn py_stop(&self, py: Python<'_>) {
-        py.detach(|| self.proxy.stop());
+    fn py_stop(&self, py: Python<'_>) -> PyResult<()> {
+        let proxy = self.proxy.get()?;
+        py.detach(|| proxy.stop());
+        Ok(())
     }
 }
 

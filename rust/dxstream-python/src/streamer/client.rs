@@ -26,6 +26,7 @@ use super::settings::Settings;
 use super::wake::Wake;
 use crate::error::map_error;
 use crate::event::{kind_of_class, kind_of_class_name, new_event};
+use crate::process::Owned;
 use crate::strings::Strings;
 
 /// Most symbols of one call.
@@ -36,7 +37,7 @@ const MAX_SYMBOLS_AT_ONCE: usize = 1_000_000;
 /// All methods may be called from any thread and none blocks. Dropping it closes the connection.
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct Client {
-    stream: connection::Client,
+    stream: Owned<connection::Client>,
     strings: Arc<Strings>,
     told: Told,
 }
@@ -53,71 +54,80 @@ impl Client {
     ) -> PyResult<Self> {
         let endpoint = endpoint(py, url, token, ca_pem)?;
         let history = settings.history;
-        let client = connection::Client::connect(endpoint, settings.stream()?, history)
+        let settings = settings.stream()?;
+        // Detached, for a thread that forks holds the lock of the I/O thread and may have to wait for its
+        // turn in Python.
+        let client = py
+            .detach(|| connection::Client::connect(endpoint, settings, history))
             .map_err(|error| map_error(py, &error))?;
         let strings = Arc::new(Strings::new(Arc::clone(client.store().tables())));
-        Ok(Self { stream: client, strings, told: Told::default() })
+        Ok(Self { stream: Owned::new(client), strings, told: Told::default() })
     }
 
     /// Where the streamer stands: "connecting", "connected", "reconnecting", "closed" or "failed".
     #[getter(state)]
-    fn py_state(&self) -> &'static str {
-        state_name(&self.stream.state())
+    fn py_state(&self) -> PyResult<&'static str> {
+        Ok(state_name(&self.stream()?.state()))
     }
 
     /// Why the connection ended, or `None` while it has not.
     #[pyo3(name = "error")]
-    fn py_error(&self, py: Python<'_>) -> Option<PyErr> {
-        match self.stream.state() {
+    fn py_error(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+        Ok(match self.stream()?.state() {
             State::Ended(error) => {
                 self.told.note();
                 Some(map_error(py, &error))
             }
             _ => None,
-        }
+        })
     }
 
     /// Why the connection failed, if it did and neither this client nor a queue has told so.
     #[pyo3(name = "untold_error")]
-    fn py_untold_error(&self, py: Python<'_>) -> Option<PyErr> {
-        match self.stream.state() {
+    fn py_untold_error(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+        Ok(match self.stream()?.state() {
             State::Ended(Error::Closed) => None,
             State::Ended(error) => self.told.note().then(|| map_error(py, &error)),
             _ => None,
-        }
+        })
     }
 
     /// Lets `wake` ring once when the state changes, a gap is over or an endpoint is wanted.
     #[pyo3(name = "watch")]
-    fn py_watch(&self, wake: &Wake) {
-        self.stream.watch(Arc::clone(&wake.0));
+    fn py_watch(&self, wake: &Wake) -> PyResult<()> {
+        self.stream()?.watch(wake.line()?);
+        Ok(())
     }
 
     /// The changes of state from number `start` on, and how many there were ever.
     #[pyo3(name = "changes_since")]
-    fn py_changes_since(&self, py: Python<'_>, start: usize) -> (Vec<StateRecord>, usize) {
-        let (changes, count) = self.stream.changes_since(start);
-        (changes.iter().map(|change| state_record(py, change)).collect(), count)
+    fn py_changes_since(
+        &self,
+        py: Python<'_>,
+        start: usize,
+    ) -> PyResult<(Vec<StateRecord>, usize)> {
+        let (changes, count) = self.stream()?.changes_since(start);
+        Ok((changes.iter().map(|change| state_record(py, change)).collect(), count))
     }
 
     /// The gaps from number `start` on, and how many there were ever.
     #[pyo3(name = "gaps_since")]
-    fn py_gaps_since(&self, start: usize) -> (Vec<GapRecord>, usize) {
-        let (gaps, count) = self.stream.store().gaps_since(start);
-        (gaps.iter().map(gap_record).collect(), count)
+    fn py_gaps_since(&self, start: usize) -> PyResult<(Vec<GapRecord>, usize)> {
+        let (gaps, count) = self.stream()?.store().gaps_since(start);
+        Ok((gaps.iter().map(gap_record).collect(), count))
     }
 
     /// The same of the gaps of single event types.
     #[pyo3(name = "type_gaps_since")]
-    fn py_type_gaps_since(&self, start: usize) -> (Vec<GapRecord>, usize) {
-        let (gaps, count) = self.stream.store().type_gaps_since(start);
-        (gaps.iter().map(type_gap_record).collect(), count)
+    fn py_type_gaps_since(&self, start: usize) -> PyResult<(Vec<GapRecord>, usize)> {
+        let (gaps, count) = self.stream()?.store().type_gaps_since(start);
+        Ok((gaps.iter().map(type_gap_record).collect(), count))
     }
 
     /// Whether an endpoint is wanted for the next attempt to connect. Each wish is told once.
     #[pyo3(name = "wants_endpoint")]
-    fn py_wants_endpoint(&self) -> bool {
-        self.stream.wants_endpoint()
+    fn py_wants_endpoint(&self) -> PyResult<bool> {
+        Ok(self.stream()?.wants_endpoint())
     }
 
     /// Gives the endpoint for the next attempts to connect.
@@ -129,19 +139,20 @@ impl Client {
         token: Option<String>,
         ca_pem: Option<Vec<u8>>,
     ) -> PyResult<()> {
-        self.stream.renew(Ok(endpoint(py, url, token, ca_pem)?));
+        self.stream()?.renew(Ok(endpoint(py, url, token, ca_pem)?));
         Ok(())
     }
 
     /// Says why there is no endpoint for the next attempt; the streamer ends by that where it is
     /// `lasting`.
     #[pyo3(name = "renewal_failed")]
-    fn py_renewal_failed(&self, text: String, lasting: bool) {
-        self.stream.renew(Err(if lasting {
+    fn py_renewal_failed(&self, text: String, lasting: bool) -> PyResult<()> {
+        self.stream()?.renew(Err(if lasting {
             Loss::lasting(Error::Authentication(text))
         } else {
             Loss::passing(text)
         }));
+        Ok(())
     }
 
     /// Wants events of `symbols`; asks for history where `from_time` (ms since 1970 UTC) is given.
@@ -175,10 +186,10 @@ impl Client {
         if let Some(history) = history {
             // Before the server is asked, so that the first event finds it.
             for symbol in self.symbol_ids(py, kind, symbols.clone())? {
-                self.stream.store().set_history(kind, symbol, history);
+                self.stream()?.store().set_history(kind, symbol, history);
             }
         }
-        self.stream.subscribe(kind, entries, from_time, refresh_interval);
+        self.stream()?.subscribe(kind, entries, from_time, refresh_interval);
         Ok(symbols)
     }
 
@@ -196,14 +207,14 @@ impl Client {
         let kind = kind_of(event_type)?;
         let entries = entries(py, kind, symbols, source)?;
         let symbols = entries.iter().map(|entry| entry.symbol.clone()).collect();
-        self.stream.unsubscribe(kind, history_only.then_some(Contract::History), entries);
+        self.stream()?.unsubscribe(kind, history_only.then_some(Contract::History), entries);
         Ok(symbols)
     }
 
     /// Wants no events of the type any more.
     #[pyo3(name = "unsubscribe_all")]
     fn py_unsubscribe_all(&self, event_type: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.stream.unsubscribe_all(kind_of(event_type)?);
+        self.stream()?.unsubscribe_all(kind_of(event_type)?);
         Ok(())
     }
 
@@ -239,7 +250,7 @@ impl Client {
             Some(symbols) => Some(self.symbol_ids(py, kind, symbols)?),
             None => None,
         };
-        let consumer = self.stream.store().listen(kind, symbols, settings);
+        let consumer = self.stream()?.store().listen(kind, symbols, settings);
         Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
@@ -249,7 +260,7 @@ impl Client {
     fn py_backlog(&self, event_type: &Bound<'_, PyAny>, capacity: usize) -> PyResult<Queue> {
         let kind = kind_of(event_type)?;
         let settings = QueueSettings::every(capacity);
-        let consumer = self.stream.store().backlog(kind, None, settings);
+        let consumer = self.stream()?.store().backlog(kind, None, settings);
         Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
@@ -271,7 +282,7 @@ impl Client {
         let symbol = self.symbol_id(py, kind, symbol)?;
         let others = others.into_iter().map(|time| index::pack(time, 0)).collect();
         let series = Series::new(kind, index::pack(start, 0), others);
-        let consumer = self.stream.store().follow(kind, symbol, LOADING_ROOM);
+        let consumer = self.stream()?.store().follow(kind, symbol, LOADING_ROOM);
         Ok(TimeSeries::new(series, consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
@@ -287,12 +298,12 @@ impl Client {
         overflow: &str,
     ) -> PyResult<Queue> {
         let settings = settings(py, capacity, interval, overflow)?;
-        let consumer = queue.consumer(py);
+        let consumer = queue.consumer(py)?;
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, consumer.kind(), symbols)?),
             None => None,
         };
-        let fork = self.stream.store().fork(&consumer, symbols, settings);
+        let fork = self.stream()?.store().fork(&consumer, symbols, settings);
         Ok(Queue::new(fork, Arc::clone(&self.strings), self.told.clone()))
     }
 
@@ -306,7 +317,7 @@ impl Client {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let kind = kind_of(event_type)?;
         let symbol = wire_symbol(py, kind, symbol)?;
-        let store = self.stream.store();
+        let store = self.stream()?.store();
         let Some(id) = store.tables().symbols.find(&symbol) else { return Ok(None) };
         let mut row = [0; MAX_WORDS];
         if store.latest(kind, SymbolId(id), &mut row).is_none() {
@@ -348,7 +359,7 @@ impl Client {
         }
         let columns = Columns::new(fields, symbols.ids.len(), arrays, valid, received_at)?;
         let mut cells = columns.cells(py)?;
-        self.stream.store().read_latest(symbols.kind, &symbols.ids, &fields.words, &mut cells);
+        self.stream()?.store().read_latest(symbols.kind, &symbols.ids, &fields.words, &mut cells);
         let filled = cells.filled();
         columns.finish(py, filled, &self.strings)
     }
@@ -365,7 +376,7 @@ impl Client {
         let kind = kind_of(event_type)?;
         let symbol = self.symbol_id(py, kind, symbol)?;
         let mut batch = Batch::new(kind, Arc::clone(&self.strings));
-        self.stream.store().history(kind, symbol, most, |row, received_at| {
+        self.stream()?.store().history(kind, symbol, most, |row, received_at| {
             batch.push(row, received_at);
         });
         Ok(batch)
@@ -373,25 +384,26 @@ impl Client {
 
     /// What the rings have allocated: event type, rings, bytes of a row and bytes in all.
     #[pyo3(name = "ring_memory")]
-    fn py_ring_memory(&self) -> Vec<(&'static str, usize, usize, usize)> {
-        let rings = self.stream.store().ring_memory();
-        rings.iter().map(|of| (of.kind.name(), of.rings, of.row_bytes, of.bytes)).collect()
+    fn py_ring_memory(&self) -> PyResult<Vec<(&'static str, usize, usize, usize)>> {
+        let rings = self.stream()?.store().ring_memory();
+        Ok(rings.iter().map(|of| (of.kind.name(), of.rings, of.row_bytes, of.bytes)).collect())
     }
 
     /// What each queue holds: event type, most events, bytes of one, and how many wait. Of a queue
     /// that conflates: most mailboxes of symbols, bytes of one, and how many there are.
     #[pyo3(name = "queue_memory")]
-    fn py_queue_memory(&self) -> Vec<(&'static str, usize, usize, usize)> {
-        let queues = self.stream.store().queue_memory();
-        queues.iter().map(|of| (of.kind.name(), of.capacity, of.entry_bytes, of.entries)).collect()
+    fn py_queue_memory(&self) -> PyResult<Vec<(&'static str, usize, usize, usize)>> {
+        let queues = self.stream()?.store().queue_memory();
+        let queues = queues.iter();
+        Ok(queues.map(|of| (of.kind.name(), of.capacity, of.entry_bytes, of.entries)).collect())
     }
 
     /// The order books: how many there are, how many there may be, and bytes of one at most; then the
     /// same of their orders.
     #[pyo3(name = "book_memory")]
-    fn py_book_memory(&self) -> (usize, usize, usize, usize, usize, usize) {
-        let of = self.stream.store().book_memory();
-        (of.books, of.max_books, of.book_bytes, of.orders, of.max_orders, of.order_bytes)
+    fn py_book_memory(&self) -> PyResult<(usize, usize, usize, usize, usize, usize)> {
+        let of = self.stream()?.store().book_memory();
+        Ok((of.books, of.max_books, of.book_bytes, of.orders, of.max_orders, of.order_bytes))
     }
 
     /// The price levels of an order book, best first: bids and asks, each as prices, sizes and counts;
@@ -410,7 +422,7 @@ impl Client {
             return Err(PyValueError::new_err(format!("{} makes no order book", kind.name())));
         }
         let symbol = self.symbol_id(py, kind, symbol)?;
-        let store = self.stream.store();
+        let store = self.stream()?.store();
         let source = store.tables().texts.find(source).map_or(Text::NONE, |id| TextId(id).into());
         Ok(store.read_book(kind, symbol, source, |book| {
             (
@@ -425,37 +437,44 @@ impl Client {
     /// What the connection has counted, by name.
     #[pyo3(name = "counters")]
     fn py_counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        counters(py, &self.stream)
+        counters(py, self.stream()?)
     }
 
     /// How many times a connection was made again.
     #[pyo3(name = "epoch")]
-    fn py_epoch(&self) -> u64 {
-        self.stream.activity().epoch
+    fn py_epoch(&self) -> PyResult<u64> {
+        Ok(self.stream()?.activity().epoch)
     }
 
     /// When the last event of each symbol came (ns, monotonic); `None` where none came.
     #[pyo3(name = "last_received")]
-    fn py_last_received(&self, symbols: &Symbols) -> Vec<Option<u64>> {
+    fn py_last_received(&self, symbols: &Symbols) -> PyResult<Vec<Option<u64>>> {
         let mut row = [0; MAX_WORDS];
-        let store = self.stream.store();
-        symbols.ids.iter().map(|&symbol| store.latest(symbols.kind, symbol, &mut row)).collect()
+        let store = self.stream()?.store();
+        let last = symbols.ids.iter().map(|&symbol| store.latest(symbols.kind, symbol, &mut row));
+        Ok(last.collect())
     }
 
     /// The last complaints of the server, oldest first.
     #[pyo3(name = "complaints")]
-    fn py_complaints(&self) -> Vec<String> {
-        self.stream.complaints()
+    fn py_complaints(&self) -> PyResult<Vec<String>> {
+        Ok(self.stream()?.complaints())
     }
 
     /// Begins to close the connection.
     #[pyo3(name = "close")]
-    fn py_close(&self) {
-        self.stream.close();
+    fn py_close(&self) -> PyResult<()> {
+        self.stream()?.close();
+        Ok(())
     }
 }
 
 impl Client {
+    #[inline]
+    fn stream(&self) -> PyResult<&connection::Client> {
+        self.stream.get()
+    }
+
     fn symbol_ids(
         &self,
         py: Python<'_>,
@@ -467,7 +486,7 @@ impl Client {
 
     fn symbol_id(&self, py: Python<'_>, kind: EventKind, symbol: String) -> PyResult<SymbolId> {
         let symbol = wire_symbol(py, kind, symbol)?;
-        let id = self.strings.tables().symbols.intern(&symbol);
+        let id = self.stream()?.store().tables().symbols.intern(&symbol);
         id.map(SymbolId)
             .map_err(|error| PyValueError::new_err(format!("no more symbols can be held: {error}")))
     }

@@ -13,12 +13,13 @@ use super::batch::Batch;
 use super::wake::Wake;
 use crate::error::map_error;
 use crate::event::new_event;
+use crate::process::Owned;
 use crate::strings::Strings;
 
 /// The reader's end of a listener's queue. It may be used from any thread.
 #[pyclass(frozen, generic, module = "dxstream._dxstream")]
 pub(crate) struct Queue {
-    consumer: Mutex<Consumer>,
+    consumer: Owned<Mutex<Consumer>>,
     strings: Arc<Strings>,
     told: Told,
 }
@@ -46,14 +47,14 @@ impl Told {
 
 impl Queue {
     pub(super) fn new(consumer: Consumer, strings: Arc<Strings>, told: Told) -> Self {
-        Self { consumer: Mutex::new(consumer), strings, told }
+        Self { consumer: Owned::new(Mutex::new(consumer)), strings, told }
     }
 
-    pub(super) fn consumer(&self, py: Python<'_>) -> MutexGuard<'_, Consumer> {
-        match self.consumer.lock_py_attached(py) {
+    pub(super) fn consumer(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Consumer>> {
+        Ok(match self.consumer.get()?.lock_py_attached(py) {
             Ok(consumer) => consumer,
             Err(poisoned) => poisoned.into_inner(),
-        }
+        })
     }
 }
 
@@ -62,7 +63,7 @@ impl Queue {
     /// The next event, or `None` if none waits.
     #[pyo3(name = "next")]
     fn py_next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let mut consumer = self.consumer(py);
+        let mut consumer = self.consumer(py)?;
         let kind = consumer.kind();
         consumer
             .next_row(monotonic_nanos())
@@ -73,7 +74,7 @@ impl Queue {
     /// The next event and when it arrived (ns, monotonic), or `None` if none waits.
     #[pyo3(name = "next_received")]
     fn py_next_received<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, u64)>> {
-        let mut consumer = self.consumer(py);
+        let mut consumer = self.consumer(py)?;
         let kind = consumer.kind();
         let Some((row, received_at)) = consumer.next_row(monotonic_nanos()) else {
             return Ok(None);
@@ -83,55 +84,57 @@ impl Queue {
 
     /// The next events, at most `most` of them, as rows to be made columns.
     #[pyo3(name = "take")]
-    fn py_take(&self, py: Python<'_>, most: usize) -> Batch {
-        let mut consumer = self.consumer(py);
+    fn py_take(&self, py: Python<'_>, most: usize) -> PyResult<Batch> {
+        let mut consumer = self.consumer(py)?;
         let mut batch = Batch::new(consumer.kind(), Arc::clone(&self.strings));
         let now = monotonic_nanos();
         for _ in 0..most {
             let Some((row, received_at)) = consumer.next_row(now) else { break };
             batch.push(row, received_at);
         }
-        batch
+        Ok(batch)
     }
 
     /// Asks `wake` to ring once when at least `events` events wait; says whether to wait for that.
     ///
     /// `False` means that there is something to do at once: so many wait, or the queue has ended.
     #[pyo3(name = "arm", signature = (wake, events=1))]
-    fn py_arm(&self, py: Python<'_>, wake: &Wake, events: usize) -> bool {
-        matches!(self.consumer(py).arm(&wake.0, events), Arm::Waiting)
+    fn py_arm(&self, py: Python<'_>, wake: &Wake, events: usize) -> PyResult<bool> {
+        Ok(matches!(self.consumer(py)?.arm(wake.line()?, events), Arm::Waiting))
     }
 
     /// Why there will be no more events, once the last was taken; `None` before.
     #[pyo3(name = "ended")]
-    fn py_ended(&self, py: Python<'_>) -> Option<PyErr> {
-        let ended = self.consumer(py).ended();
-        ended.map(|error| self.told.tell(py, &error))
+    fn py_ended(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+        let ended = self.consumer(py)?.ended();
+        Ok(ended.map(|error| self.told.tell(py, &error)))
     }
 
     /// Counts of one moment: received, delivered, pending, conflated, dropped, filtered.
     #[pyo3(name = "stats")]
-    fn py_stats(&self, py: Python<'_>) -> (u64, u64, u64, u64, u64, u64) {
-        let stats = self.consumer(py).stats();
-        (
+    fn py_stats(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, u64, u64)> {
+        let stats = self.consumer(py)?.stats();
+        Ok((
             stats.received,
             stats.delivered,
             stats.pending,
             stats.conflated,
             stats.dropped,
             stats.filtered,
-        )
+        ))
     }
 
     /// Counts the events as a listener's from now on, where the queue was a backlog.
     #[pyo3(name = "begin")]
-    fn py_begin(&self, py: Python<'_>) {
-        self.consumer(py).begin();
+    fn py_begin(&self, py: Python<'_>) -> PyResult<()> {
+        self.consumer(py)?.begin();
+        Ok(())
     }
 
     /// Lets the queue hold another number of events from now on.
     #[pyo3(name = "set_capacity")]
-    fn py_set_capacity(&self, py: Python<'_>, capacity: usize) {
-        self.consumer(py).set_capacity(capacity);
+    fn py_set_capacity(&self, py: Python<'_>, capacity: usize) -> PyResult<()> {
+        self.consumer(py)?.set_capacity(capacity);
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use pyo3::sync::MutexExt;
 use super::batch::Batch;
 use super::queue::Told;
 use super::wake::Wake;
+use crate::process::Owned;
 use crate::strings::Strings;
 
 /// Rows that may wait until the series is complete: as many as one part of a snapshot has, twice.
@@ -22,7 +23,7 @@ const ROOM: usize = 1 << 17;
 /// The rows of one symbol in the order of their index. It may be used from any thread.
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct TimeSeries {
-    state: Mutex<Followed>,
+    state: Owned<Mutex<Followed>>,
     strings: Arc<Strings>,
     told: Told,
 }
@@ -41,14 +42,15 @@ impl TimeSeries {
         strings: Arc<Strings>,
         told: Told,
     ) -> Self {
-        Self { state: Mutex::new(Followed { series, consumer, closed: false }), strings, told }
+        let state = Owned::new(Mutex::new(Followed { series, consumer, closed: false }));
+        Self { state, strings, told }
     }
 
-    fn state(&self, py: Python<'_>) -> MutexGuard<'_, Followed> {
-        match self.state.lock_py_attached(py) {
+    fn state(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Followed>> {
+        Ok(match self.state.get()?.lock_py_attached(py) {
             Ok(state) => state,
             Err(poisoned) => poisoned.into_inner(),
-        }
+        })
     }
 }
 
@@ -56,8 +58,8 @@ impl TimeSeries {
 impl TimeSeries {
     /// Applies what waits, and tells the epoch: a number that grows with each change.
     #[pyo3(name = "update")]
-    fn py_update(&self, py: Python<'_>) -> u64 {
-        let mut state = self.state(py);
+    fn py_update(&self, py: Python<'_>) -> PyResult<u64> {
+        let mut state = self.state(py)?;
         let Followed { series, consumer, closed } = &mut *state;
         // Groups of rows come at once, so that an empty queue is at the end of one.
         while let Some((row, received_at)) = consumer.next_row(monotonic_nanos()) {
@@ -66,60 +68,61 @@ impl TimeSeries {
         if series.is_complete() && !*closed {
             consumer.set_capacity(2 * (series.len() + series.poison()) + ROOM);
         }
-        series.epoch()
+        Ok(series.epoch())
     }
 
     /// Asks `wake` to ring once when there is something to apply; says whether to wait for that.
     #[pyo3(name = "arm")]
-    fn py_arm(&self, py: Python<'_>, wake: &Wake) -> bool {
-        matches!(self.state(py).consumer.arm(&wake.0, 1), Arm::Waiting)
+    fn py_arm(&self, py: Python<'_>, wake: &Wake) -> PyResult<bool> {
+        Ok(matches!(self.state(py)?.consumer.arm(wake.line()?, 1), Arm::Waiting))
     }
 
     /// Why there will be nothing more to apply; `None` before.
     #[pyo3(name = "ended")]
-    fn py_ended(&self, py: Python<'_>) -> Option<PyErr> {
-        let ended = self.state(py).consumer.ended();
-        ended.map(|error| self.told.tell(py, &error))
+    fn py_ended(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+        let ended = self.state(py)?.consumer.ended();
+        Ok(ended.map(|error| self.told.tell(py, &error)))
     }
 
     /// Whether the snapshot has come that the series waits for.
     #[getter(complete)]
-    fn py_complete(&self, py: Python<'_>) -> bool {
-        self.state(py).series.is_complete()
+    fn py_complete(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.state(py)?.series.is_complete())
     }
 
     /// How many rows are missing because there was no room for them.
     #[getter(missing)]
-    fn py_missing(&self, py: Python<'_>) -> u64 {
-        let state = self.state(py);
-        state.consumer.stats().dropped + state.series.refused()
+    fn py_missing(&self, py: Python<'_>) -> PyResult<u64> {
+        let state = self.state(py)?;
+        Ok(state.consumer.stats().dropped + state.series.refused())
     }
 
     /// The rows, and of the same moment: the epoch, how many indexes are poison, and whether the server
     /// cut the snapshot short.
     #[pyo3(name = "rows")]
-    fn py_rows(&self, py: Python<'_>) -> (Batch, u64, usize, bool) {
-        let state = self.state(py);
+    fn py_rows(&self, py: Python<'_>) -> PyResult<(Batch, u64, usize, bool)> {
+        let state = self.state(py)?;
         let series = &state.series;
         let mut batch = Batch::new(series.kind(), Arc::clone(&self.strings));
         for (row, received_at) in series.rows() {
             batch.push(row, received_at);
         }
-        (batch, series.epoch(), series.poison(), series.is_snipped())
+        Ok((batch, series.epoch(), series.poison(), series.is_snipped()))
     }
 
     /// How many rows are held, and bytes of one.
     #[pyo3(name = "memory")]
-    fn py_memory(&self, py: Python<'_>) -> (usize, usize) {
-        let series = &self.state(py).series;
-        (series.len() + series.poison(), Series::row_bytes(series.kind()))
+    fn py_memory(&self, py: Python<'_>) -> PyResult<(usize, usize)> {
+        let series = &self.state(py)?.series;
+        Ok((series.len() + series.poison(), Series::row_bytes(series.kind())))
     }
 
     /// Keeps nothing that comes from now on.
     #[pyo3(name = "close")]
-    fn py_close(&self, py: Python<'_>) {
-        let mut state = self.state(py);
+    fn py_close(&self, py: Python<'_>) -> PyResult<()> {
+        let mut state = self.state(py)?;
         state.closed = true;
         state.consumer.set_capacity(0);
+        Ok(())
     }
 }

@@ -6,17 +6,23 @@ use std::time::{Duration, Instant};
 use dxstream::store;
 use pyo3::prelude::*;
 
+use crate::process::Owned;
+
 /// How long a sleep lasts before signals are looked at, so that Ctrl-C is never held up.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// A line that rings when there is something to read.
 #[pyclass(frozen, module = "dxstream._dxstream")]
-pub(crate) struct Wake(pub(super) Arc<store::Wake>);
+pub(crate) struct Wake(Owned<Arc<store::Wake>>);
 
 impl Wake {
+    pub(super) fn line(&self) -> PyResult<&Arc<store::Wake>> {
+        self.0.get()
+    }
+
     /// A line that is rung elsewhere.
     pub(crate) fn of(wake: Arc<store::Wake>) -> Self {
-        Self(wake)
+        Self(Owned::new(wake))
     }
 }
 
@@ -24,24 +30,25 @@ impl Wake {
 impl Wake {
     #[new]
     fn py_new() -> PyResult<Self> {
-        Ok(Self(Arc::new(store::Wake::new()?)))
+        Ok(Self(Owned::new(Arc::new(store::Wake::new()?))))
     }
 
     /// The descriptor, readable while the line rings; valid while this object lives.
     #[pyo3(name = "fileno")]
-    fn py_fileno(&self) -> i32 {
-        self.0.as_raw_fd()
+    fn py_fileno(&self) -> PyResult<i32> {
+        Ok(self.line()?.as_raw_fd())
     }
 
     /// Sleeps until the line rings, or for `timeout` seconds; says whether it rings.
     #[pyo3(name = "wait", signature = (timeout=None))]
     fn py_wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let line = self.line()?;
         let limit = timeout.and_then(|timeout| Duration::try_from_secs_f64(timeout.max(0.0)).ok());
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             let slice = left.map_or(SLICE, |left| left.min(SLICE));
-            if py.detach(|| self.0.wait(slice))? {
+            if py.detach(|| line.wait(slice))? {
                 return Ok(true);
             }
             py.check_signals()?;
@@ -53,13 +60,15 @@ impl Wake {
 
     /// Makes the line ring.
     #[pyo3(name = "ring")]
-    fn py_ring(&self) {
-        self.0.ring();
+    fn py_ring(&self) -> PyResult<()> {
+        self.line()?.ring();
+        Ok(())
     }
 
     /// Makes the line silent again.
     #[pyo3(name = "clear")]
-    fn py_clear(&self) {
-        self.0.clear();
+    fn py_clear(&self) -> PyResult<()> {
+        self.line()?.clear();
+        Ok(())
     }
 }

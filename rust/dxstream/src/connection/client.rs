@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// Lets `wake` ring once when the state changes, a gap is over or an endpoint is wanted.
-    pub fn watch(&self, wake: Arc<Wake>) {
+    pub fn watch(&self, wake: &Arc<Wake>) {
         self.shared.watch(wake);
     }
 

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,11 +23,34 @@ enum Work {
     Panic,
 }
 
-/// The running thread, while any task holds it.
-static RUNNING: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
+/// The process's I/O threads. The lock is held for moments, never while something is waited for.
+static THREADS: Mutex<Threads> = Mutex::new(Threads::NONE);
 
-/// Threads that were started and may still run.
-static STARTED: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+#[derive(Debug)]
+pub(super) struct Threads {
+    /// The one that takes tasks, while any task holds it.
+    running: Weak<IoThread>,
+    /// Those that were started and may still run.
+    started: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    const NONE: Self = Self { running: Weak::new(), started: Vec::new() };
+}
+
+/// The lock on the process's I/O threads.
+pub(super) type Held = MutexGuard<'static, Threads>;
+
+/// Keeps other threads from the process's I/O threads.
+pub(super) fn hold() -> Held {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Forgets the I/O threads of the process that this one was forked from.
+pub(super) fn forget(threads: &mut Threads) {
+    // Dropping a handle would touch a thread that does not exist here.
+    std::mem::forget(std::mem::replace(threads, Threads::NONE));
+}
 
 /// A task's hold on the I/O thread; the thread ends with the last of its tasks.
 #[derive(Debug)]
@@ -38,9 +61,9 @@ pub(super) struct IoThread {
 impl IoThread {
     /// The process's I/O thread, which is started if there is none.
     pub(super) fn get() -> Result<Arc<Self>> {
-        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = hold();
         // A thread that died may be held by tasks that it has not dropped yet.
-        if let Some(thread) = running.upgrade().filter(|thread| !thread.work.is_closed()) {
+        if let Some(thread) = threads.running.upgrade().filter(|thread| !thread.work.is_closed()) {
             return Ok(thread);
         }
         let cannot = |error: std::io::Error| {
@@ -70,11 +93,10 @@ impl IoThread {
                 });
             })
             .map_err(cannot)?;
-        let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-        started.retain(|handle| !handle.is_finished());
-        started.push(handle);
+        threads.started.retain(|handle| !handle.is_finished());
+        threads.started.push(handle);
         let thread = Arc::new(Self { work });
-        *running = Arc::downgrade(&thread);
+        threads.running = Arc::downgrade(&thread);
         Ok(thread)
     }
 
@@ -99,16 +121,18 @@ impl IoThread {
 /// have been closed or dropped before.
 pub fn shut_down(limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
-    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-    while started.iter().any(|handle| !handle.is_finished()) {
-        if Instant::now() >= deadline {
-            return false;
+    loop {
+        let mut threads = hold();
+        let ended: Vec<_> = threads.started.extract_if(.., |handle| handle.is_finished()).collect();
+        let over = threads.started.is_empty();
+        drop(threads);
+        for handle in ended {
+            // A thread that panicked has ended too; its streamers were told.
+            let _ = handle.join();
+        }
+        if over || Instant::now() >= deadline {
+            return over;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    for handle in started.drain(..) {
-        // A thread that panicked has ended too; its streamers were told.
-        let _ = handle.join();
-    }
-    true
 }

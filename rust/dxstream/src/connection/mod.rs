@@ -7,6 +7,7 @@
 mod client;
 mod clock;
 mod endpoint;
+pub mod fork;
 mod io_thread;
 mod link;
 mod rates;

@@ -1,7 +1,7 @@
 //! What a streamer's task and its handle share: the store, the state and the counts.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::rates::{Flow, Rates, Recent};
@@ -78,7 +78,8 @@ struct Status {
     flow: Flow,
     recent: Recent,
     parsing: Latency,
-    waiting: Vec<Arc<Wake>>,
+    /// Whom to ring once. Lines that nobody holds any more are closed.
+    waiting: Vec<Weak<Wake>>,
 }
 
 /// What is known of one link.
@@ -247,10 +248,12 @@ impl Shared {
         std::mem::take(&mut self.status().wants_endpoint)
     }
 
-    pub(super) fn watch(&self, wake: Arc<Wake>) {
+    pub(super) fn watch(&self, wake: &Arc<Wake>) {
         let mut status = self.status();
-        status.waiting.retain(|other| !Arc::ptr_eq(other, &wake));
-        status.waiting.push(wake);
+        status
+            .waiting
+            .retain(|other| other.strong_count() > 0 && other.as_ptr() != Arc::as_ptr(wake));
+        status.waiting.push(Arc::downgrade(wake));
     }
 
     pub(super) fn changes_since(&self, from: usize) -> (Vec<StateChange>, usize) {
@@ -313,7 +316,7 @@ impl Status {
     }
 
     fn ring(&mut self) {
-        for wake in self.waiting.drain(..) {
+        for wake in self.waiting.drain(..).filter_map(|wake| wake.upgrade()) {
             wake.ring();
         }
     }
