@@ -30,7 +30,12 @@ def snapshot(
     """Read the last event of each symbol into a table, or into the arrays of `out`."""
     if out is None:
         out = _empty(event_type, names, fields)
-    else:
+    elif (
+        type(out) is not EventTable
+        or out.event_type is not event_type
+        or len(out.symbols) != len(names)
+        or fields is not None
+    ):
         check_out(event_type, len(names), fields, out)
     extra = client.snapshot(symbols, *out.targets())
     out.refresh(names, _wall_offset(), extra or _NO_NAMES)

@@ -391,11 +391,11 @@ class Subscriber(Connection):
         self, client: Client, event_type: type[Event], symbols: str | Iterable[str] | None
     ) -> TableRows:
         """Find the symbols of a table's rows; all that are subscribed where it is ``None``."""
+        name = type_name(event_type)
+        known = (self._all_rows if symbols is None else self._some_rows).get(name)
+        if known is not None and (symbols is None or known.asked is symbols):
+            return known
         with self._lock:
-            name = type_name(event_type)
-            known = (self._all_rows if symbols is None else self._some_rows).get(name)
-            if known is not None and (symbols is None or known.asked is symbols):
-                return known
             subscribed = self._subscribed.get(name, {})
             if symbols is None:
                 wire = tuple(subscribed)
@@ -403,6 +403,7 @@ class Subscriber(Connection):
                 return self._all_rows.setdefault(name, TableRows(wire, wire, resolved))
             listed = symbol_list(symbols)
             asked = symbols if type(symbols) is tuple else tuple(listed)
+            known = self._some_rows.get(name)
             if known is None or known.asked != asked:
                 wire = tuple(client.wire_symbols(event_type, asked))
                 check_subscribed(name, wire, subscribed)
