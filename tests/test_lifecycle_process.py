@@ -69,8 +69,10 @@ WAITS = {
     "batches": """
         with DXLinkStreamer(URL) as streamer:
             streamer.subscribe(Trade, "A")
+            # Made first, since an exit in the midst of an import is not a silent one.
+            batches = streamer.batches(Trade)
             print("ready", flush=True)
-            next(streamer.batches(Trade))
+            next(batches)
         """,
     "async for": """
         async def main():
