@@ -18,9 +18,9 @@ NO_RECONNECT = ReconnectPolicy(max_attempts=0)
 """For streamers whose first loss is to be final."""
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(condition: Callable[[], object], seconds: float = DEADLINE) -> None:
     """Wait until a condition holds; fail after the deadline."""
-    limit = time.monotonic() + DEADLINE
+    limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, "the condition did not come true in time"
         time.sleep(0.001)
