@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::clock::{monotonic_nanos, now};
+use super::command::Command;
 use super::endpoint::Endpoint;
 use super::io_thread::IoThread;
 use super::shared::{Activity, EndGuard, Shared, State, StateChange};
-use super::stream::{self, Command, StreamSettings};
+use super::stream::{self, StreamSettings};
 use crate::error::Result;
 use crate::event::{Contract, EventKind};
 use crate::loss::Loss;

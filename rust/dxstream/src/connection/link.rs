@@ -9,16 +9,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::clock::{instant, now};
+use super::command::Command;
 use super::endpoint::Endpoint;
 use super::said::{self, Unreadable};
 use super::saturation;
 use super::shared::Shared;
 use super::transport::{Limits, Received, Socket};
 use crate::error::Error;
-use crate::event::{Contract, EventKind};
 use crate::log;
 use crate::loss::{Loss, Remedy};
-use crate::protocol::{Displaced, Entry, FeedKey, Gap, Link, LinkEvent, Step};
+use crate::protocol::{Displaced, Gap, Link, LinkEvent, Step};
 use crate::store::StoreWriter;
 
 /// Messages that are read before commands and deadlines are looked at again.
@@ -26,29 +26,6 @@ const MESSAGES_AT_ONCE: usize = 64;
 
 /// Messages that take longer to take in hold up the others, which is worth a warning.
 const SLOW_MESSAGES: Duration = Duration::from_millis(250);
-
-/// What a link's task is asked to do.
-#[derive(Debug)]
-pub(super) enum LinkCommand {
-    Subscribe {
-        key: FeedKey,
-        entries: Vec<Entry>,
-        from_time: Option<i64>,
-        aggregation_period: Option<f64>,
-    },
-    Unsubscribe {
-        kind: EventKind,
-        contract: Option<Contract>,
-        entries: Vec<Entry>,
-    },
-    UnsubscribeAll {
-        kind: EventKind,
-    },
-    Close,
-    /// Stands for a defect of the task.
-    #[cfg(test)]
-    Panic,
-}
 
 /// What a link's task tells the streamer's.
 #[derive(Debug)]
@@ -68,7 +45,7 @@ pub(super) struct LinkTask {
     pub(super) link: Link,
     pub(super) limits: Limits,
     pub(super) endpoints: Endpoints,
-    pub(super) commands: mpsc::UnboundedReceiver<LinkCommand>,
+    pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) reports: mpsc::UnboundedSender<Report>,
     pub(super) shared: Arc<Shared>,
     /// When the attempt to connect began.
@@ -325,10 +302,10 @@ impl LinkTask {
     }
 
     /// Carries out a command; says whether the link is to be closed.
-    fn obey(&mut self, command: Option<LinkCommand>) -> bool {
+    fn obey(&mut self, command: Option<Command>) -> bool {
         let now = now();
         match command {
-            Some(LinkCommand::Subscribe { key, entries, from_time, aggregation_period }) => {
+            Some(Command::Subscribe { key, entries, from_time, aggregation_period }) => {
                 tracing::debug!(
                     target: log::CONNECTION,
                     "connection {}: subscribes {} of {}",
@@ -338,7 +315,7 @@ impl LinkTask {
                 );
                 self.link.subscribe(key, entries, from_time, aggregation_period, now);
             }
-            Some(LinkCommand::Unsubscribe { kind, contract, entries }) => {
+            Some(Command::Unsubscribe { kind, contract, entries }) => {
                 tracing::debug!(
                     target: log::CONNECTION,
                     "connection {}: unsubscribes {} of {}",
@@ -348,10 +325,10 @@ impl LinkTask {
                 );
                 self.link.unsubscribe(kind, contract, &entries, now);
             }
-            Some(LinkCommand::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
-            Some(LinkCommand::Close) | None => return true,
+            Some(Command::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
+            Some(Command::Close) | None => return true,
             #[cfg(test)]
-            Some(LinkCommand::Panic) => panic!("a test asked for it"),
+            Some(Command::Panic { .. }) => panic!("a test asked for it"),
         }
         false
     }

@@ -6,6 +6,7 @@
 
 mod client;
 mod clock;
+mod command;
 mod endpoint;
 pub mod fork;
 mod io_thread;

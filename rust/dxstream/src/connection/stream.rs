@@ -8,13 +8,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::clock;
+use super::command::Command;
 use super::endpoint::Endpoint;
-use super::link::{LinkCommand, LinkTask, Report};
+use super::link::{LinkTask, Report};
 use super::said::Unreadable;
 use super::shared::{EndGuard, Shared};
 use super::transport::Limits;
 use crate::error::Error;
-use crate::event::{Contract, EventKind};
 use crate::log;
 use crate::loss::Loss;
 use crate::protocol::{Displaced, Entry, FeedKey, Link, LinkSettings};
@@ -33,31 +33,6 @@ pub struct StreamSettings {
     pub link: LinkSettings,
     /// How long each step of connecting may take, and how much the server may send at once.
     pub limits: Limits,
-}
-
-/// What a handle asks of its task.
-#[derive(Debug)]
-pub(super) enum Command {
-    Subscribe {
-        key: FeedKey,
-        entries: Vec<Entry>,
-        from_time: Option<i64>,
-        aggregation_period: Option<f64>,
-    },
-    Unsubscribe {
-        kind: EventKind,
-        contract: Option<Contract>,
-        entries: Vec<Entry>,
-    },
-    UnsubscribeAll {
-        kind: EventKind,
-    },
-    Close,
-    /// Stands for a defect: of the streamer's task, or of one of its links'.
-    #[cfg(test)]
-    Panic {
-        in_link: bool,
-    },
 }
 
 /// Runs a streamer until it is closed or fails. `guard` ends it however the task ends.
@@ -100,7 +75,7 @@ pub(super) async fn run(
         }
     };
     for link in stream.links.values() {
-        let _ = link.commands.send(LinkCommand::Close);
+        let _ = link.commands.send(Command::Close);
     }
     while stream.tasks.join_next().await.is_some() {}
     match &error {
@@ -122,7 +97,7 @@ struct Stream {
 }
 
 struct LinkHandle {
-    commands: mpsc::UnboundedSender<LinkCommand>,
+    commands: mpsc::UnboundedSender<Command>,
     entries: usize,
     capacity: usize,
 }
@@ -167,8 +142,7 @@ impl Stream {
                 }
                 for link in self.links.values() {
                     let entries = entries.clone();
-                    let _ =
-                        link.commands.send(LinkCommand::Unsubscribe { kind, contract, entries });
+                    let _ = link.commands.send(Command::Unsubscribe { kind, contract, entries });
                 }
                 self.close_idle();
             }
@@ -179,7 +153,7 @@ impl Stream {
                     }
                 }
                 for link in self.links.values() {
-                    let _ = link.commands.send(LinkCommand::UnsubscribeAll { kind });
+                    let _ = link.commands.send(Command::UnsubscribeAll { kind });
                 }
                 self.close_idle();
             }
@@ -189,7 +163,7 @@ impl Stream {
             #[cfg(test)]
             Command::Panic { in_link: true } => {
                 for link in self.links.values() {
-                    let _ = link.commands.send(LinkCommand::Panic);
+                    let _ = link.commands.send(Command::Panic { in_link: true });
                 }
             }
         }
@@ -212,7 +186,7 @@ impl Stream {
             let entries = by_link.remove(number).unwrap_or_default();
             // A link without a new entry may have others, which the aggregation period concerns.
             if !entries.is_empty() || aggregation_period.is_some() {
-                let _ = link.commands.send(LinkCommand::Subscribe {
+                let _ = link.commands.send(Command::Subscribe {
                     key,
                     entries,
                     from_time,
@@ -256,7 +230,7 @@ impl Stream {
         self.links.retain(|&number, link| {
             let stays = link.entries > 0 || Some(number) == first;
             if !stays {
-                let _ = link.commands.send(LinkCommand::Close);
+                let _ = link.commands.send(Command::Close);
                 self.shared.remove_link(number);
             }
             stays
