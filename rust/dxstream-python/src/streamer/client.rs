@@ -2,35 +2,33 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dxstream::book::{Orders, is_order};
-use dxstream::connection::{self, Endpoint, State};
+use dxstream::connection::{self, State};
 use dxstream::event::{Contract, EventKind, MAX_WORDS, Text, index};
-use dxstream::protocol::Entry;
 use dxstream::series::Series;
-use dxstream::store::{Overflow, QueueSettings};
-use dxstream::symbol::{CandleSymbol, SymbolId, TextId, check};
-use dxstream::{Error, Loss, Secret};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use dxstream::store::QueueSettings;
+use dxstream::symbol::{SymbolId, TextId};
+use dxstream::{Error, Loss};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::batch::Batch;
 use super::columns::{Columns, Fields};
 use super::counters::counters;
-use super::healing::{GapRecord, StateRecord, gap_record, state_record, type_gap_record};
+use super::healing::{
+    GapRecord, StateRecord, gap_record, state_name, state_record, type_gap_record,
+};
 use super::queue::{Queue, Told};
 use super::series::{LOADING_ROOM, TimeSeries};
-use super::settings::Settings;
+use super::settings::{Settings, endpoint, queue_settings};
+use super::symbols::{Symbols, entries, kind_of, wire_symbol};
 use super::wake::Wake;
 use crate::error::map_error;
-use crate::event::{kind_of_class, kind_of_class_name, new_event};
+use crate::event::new_event;
 use crate::process::Owned;
 use crate::strings::Strings;
-
-/// Most symbols of one call.
-const MAX_SYMBOLS_AT_ONCE: usize = 1_000_000;
 
 /// A connection to a DXLink server; it begins to connect when it is made.
 ///
@@ -245,7 +243,7 @@ impl Client {
         overflow: &str,
     ) -> PyResult<Queue> {
         let kind = kind_of(event_type)?;
-        let settings = settings(py, capacity, interval, overflow)?;
+        let settings = queue_settings(py, capacity, interval, overflow)?;
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, kind, symbols)?),
             None => None,
@@ -297,7 +295,7 @@ impl Client {
         interval: Option<f64>,
         overflow: &str,
     ) -> PyResult<Queue> {
-        let settings = settings(py, capacity, interval, overflow)?;
+        let settings = queue_settings(py, capacity, interval, overflow)?;
         let consumer = queue.consumer(py)?;
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, consumer.kind(), symbols)?),
@@ -492,45 +490,6 @@ impl Client {
     }
 }
 
-/// The name of a state, as Python knows it.
-pub(super) fn state_name(state: &State) -> &'static str {
-    match state {
-        State::Connecting => "connecting",
-        State::Connected => "connected",
-        State::Reconnecting => "reconnecting",
-        State::Ended(Error::Closed) => "closed",
-        State::Ended(_) => "failed",
-    }
-}
-
-fn endpoint(
-    py: Python<'_>,
-    url: &str,
-    token: Option<String>,
-    ca_pem: Option<Vec<u8>>,
-) -> PyResult<Endpoint> {
-    let endpoint =
-        Endpoint::new(url, token.map(Secret::new)).map_err(|error| map_error(py, &error))?;
-    Ok(match ca_pem {
-        Some(pem) => endpoint.with_ca_pem(pem),
-        None => endpoint,
-    })
-}
-
-/// A queue of every event; or of the last of each symbol, `interval` seconds apart at least.
-fn settings(
-    py: Python<'_>,
-    capacity: usize,
-    interval: Option<f64>,
-    overflow: &str,
-) -> PyResult<QueueSettings> {
-    let overflow: Overflow = overflow.parse().map_err(|error: Error| map_error(py, &error))?;
-    let nanos = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-    let conflation =
-        interval.map(|seconds| u64::try_from(nanos(seconds).as_nanos()).unwrap_or(u64::MAX));
-    Ok(QueueSettings { capacity, overflow, conflation })
-}
-
 /// Prices, sizes and counts of the levels of one side.
 type Levels = (Vec<f64>, Vec<f64>, Vec<u64>);
 
@@ -545,72 +504,4 @@ fn levels(orders: Orders<'_>, depth: usize) -> Levels {
         side.2.push(level.count);
     }
     side
-}
-
-/// Symbols of one event type, in the order of a snapshot's rows.
-#[pyclass(frozen, module = "dxstream._dxstream")]
-pub(crate) struct Symbols {
-    kind: EventKind,
-    ids: Vec<SymbolId>,
-}
-
-#[pymethods]
-impl Symbols {
-    fn __len__(&self) -> usize {
-        self.ids.len()
-    }
-}
-
-/// The event type that a class stands for: one of ours, or another library's of the same name.
-pub(crate) fn kind_of(event_type: &Bound<'_, PyAny>) -> PyResult<EventKind> {
-    kind_of_class(event_type).or_else(|| kind_of_class_name(event_type)).ok_or_else(|| {
-        PyTypeError::new_err(format!(
-            "an event class of dxstream.dxfeed is needed, such as Quote; not {}",
-            event_type.repr().map_or_else(|_| "this".into(), |repr| repr.to_string())
-        ))
-    })
-}
-
-/// The symbol as the server knows it: a candle symbol in normal form, any other as it is.
-fn wire_symbol(py: Python<'_>, kind: EventKind, symbol: String) -> PyResult<String> {
-    check(&symbol).map_err(|error| map_error(py, &error))?;
-    if kind != EventKind::Candle {
-        return Ok(symbol);
-    }
-    let parsed: CandleSymbol = symbol
-        .parse()
-        .map_err(|error| PyValueError::new_err(format!("the candle symbol {symbol:?}: {error}")))?;
-    Ok(parsed.to_string())
-}
-
-fn entries(
-    py: Python<'_>,
-    kind: EventKind,
-    symbols: Vec<String>,
-    source: Option<&str>,
-) -> PyResult<Vec<Entry>> {
-    if symbols.is_empty() {
-        return Err(PyValueError::new_err("no symbol is given; name at least one"));
-    }
-    if symbols.len() > MAX_SYMBOLS_AT_ONCE {
-        return Err(PyValueError::new_err(format!(
-            "{} symbols are too many; at most {MAX_SYMBOLS_AT_ONCE} are allowed",
-            symbols.len()
-        )));
-    }
-    if let Some(source) = source {
-        if !kind.fields().iter().any(|field| field.name == "source") {
-            return Err(PyValueError::new_err(format!(
-                "{} has no source; leave source out",
-                kind.name()
-            )));
-        }
-        check(source).map_err(|error| map_error(py, &error))?;
-    }
-    symbols
-        .into_iter()
-        .map(|symbol| {
-            Ok(Entry { symbol: wire_symbol(py, kind, symbol)?, source: source.map(str::to_owned) })
-        })
-        .collect()
 }

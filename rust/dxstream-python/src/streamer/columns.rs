@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySlice, PyString, PyTuple};
 
-use super::client::kind_of;
+use super::symbols::kind_of;
 use crate::strings::Strings;
 
 /// The code of an enum column where the name is unknown.

@@ -1,11 +1,10 @@
 //! States and gaps, as records for Python.
 
-use dxstream::Loss;
 use dxstream::connection::{State, StateChange};
 use dxstream::protocol::{Gap, TypeGap};
+use dxstream::{Error, Loss};
 use pyo3::prelude::*;
 
-use super::client::state_name;
 use crate::error::map_error;
 
 /// When (ns, monotonic), the state, the epoch, attempts since the connection was stable, the wait before
@@ -16,6 +15,17 @@ pub(super) type StateRecord =
 /// Epoch, from and to (ns, monotonic), close code, reason, the types, and those that are healed.
 pub(super) type GapRecord =
     (u64, u64, u64, Option<u16>, String, Vec<&'static str>, Vec<&'static str>);
+
+/// The name of a state, as Python knows it.
+pub(super) fn state_name(state: &State) -> &'static str {
+    match state {
+        State::Connecting => "connecting",
+        State::Connected => "connected",
+        State::Reconnecting => "reconnecting",
+        State::Ended(Error::Closed) => "closed",
+        State::Ended(_) => "failed",
+    }
+}
 
 pub(super) fn state_record(py: Python<'_>, change: &StateChange) -> StateRecord {
     let ended = match &change.state {

@@ -8,6 +8,7 @@ mod healing;
 mod queue;
 mod series;
 mod settings;
+mod symbols;
 mod wake;
 
 use std::time::Duration;
@@ -15,10 +16,11 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 pub(crate) use batch::Batch;
-pub(crate) use client::{Client, Symbols};
+pub(crate) use client::Client;
 pub(crate) use columns::Fields;
 pub(crate) use queue::Queue;
 pub(crate) use series::TimeSeries;
+pub(crate) use symbols::Symbols;
 pub(crate) use wake::Wake;
 
 /// Waits until the I/O thread has ended, at most `timeout` seconds; says whether it has.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use dxstream::connection::{Limits, StreamSettings};
+use dxstream::connection::{Endpoint, Limits, StreamSettings};
 use dxstream::protocol::{LinkSettings, ReconnectPolicy, SessionSettings};
+use dxstream::store::{Overflow, QueueSettings};
+use dxstream::{Error, Secret};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::error::map_error;
 
 /// The longest wait for the session to give a new endpoint.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,4 +66,33 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     duration.filter(|duration| *duration <= Duration::from_hours(24)).ok_or_else(|| {
         PyValueError::new_err(format!("{name} must be seconds above 0, and at most 86400"))
     })
+}
+
+/// A server, its token, and the authorities to trust.
+pub(super) fn endpoint(
+    py: Python<'_>,
+    url: &str,
+    token: Option<String>,
+    ca_pem: Option<Vec<u8>>,
+) -> PyResult<Endpoint> {
+    let endpoint =
+        Endpoint::new(url, token.map(Secret::new)).map_err(|error| map_error(py, &error))?;
+    Ok(match ca_pem {
+        Some(pem) => endpoint.with_ca_pem(pem),
+        None => endpoint,
+    })
+}
+
+/// A queue of every event; or of the last of each symbol, `interval` seconds apart at least.
+pub(super) fn queue_settings(
+    py: Python<'_>,
+    capacity: usize,
+    interval: Option<f64>,
+    overflow: &str,
+) -> PyResult<QueueSettings> {
+    let overflow: Overflow = overflow.parse().map_err(|error: Error| map_error(py, &error))?;
+    let nanos = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    let conflation =
+        interval.map(|seconds| u64::try_from(nanos(seconds).as_nanos()).unwrap_or(u64::MAX));
+    Ok(QueueSettings { capacity, overflow, conflation })
 }
