@@ -487,7 +487,7 @@ class DXLinkStreamer(Observed):
         event_type
             A class of :mod:`dxstream.dxfeed`.
         symbols
-            dxFeed symbols; a string is one symbol.
+            Symbols, as for :meth:`subscribe`; a string is one symbol.
         timeout
             Most seconds to wait.
 

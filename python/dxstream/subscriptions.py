@@ -95,7 +95,9 @@ class Subscriber(Connection):
         event_type
             A class of :mod:`dxstream.dxfeed`, such as ``Quote``.
         symbols
-            dxFeed symbols; a string is one symbol.
+            Symbols of dxFeed, OCC's of options (``"AAPL  250117C00150000"``), or tastytrade's of
+            futures and options on them, as :func:`dxstream.symbology.to_dxfeed` reads them except
+            for cryptocurrencies; a string is one symbol.
         refresh_interval
             Seconds over which the server may aggregate; 0 asks for every event, and ``None`` leaves
             it to the server. The last call for an event type counts for all its symbols.
@@ -111,7 +113,8 @@ class Subscriber(Connection):
         Raises
         ------
         ValueError, TypeError
-            If an argument cannot be used; nothing is subscribed then.
+            If an argument cannot be used, as an OCC symbol that is wrong; nothing is subscribed
+            then.
         StreamerClosedError
             If the streamer is not connected.
 
@@ -221,7 +224,7 @@ class Subscriber(Connection):
         Parameters
         ----------
         symbols
-            dxFeed symbols of instruments; a string is one symbol.
+            Symbols of instruments, as for :meth:`subscribe`; a string is one symbol.
         interval
             Length of a bar: a number and one of s, m, h, d, w, mo and the like, as in ``"5m"``.
         start_time
@@ -261,12 +264,13 @@ class Subscriber(Connection):
             If the streamer is not connected.
         """
         with self._lock:
-            self._connected()
+            client = self._connected()
             if interval is not None:
                 candles = [_dxstream.candle_symbol(ticker, interval, extended_trading_hours)]
             else:
                 known = self._subscribed.get(type_name(Candle), {})
-                candles = [candle for candle in known if _dxstream.candle_base(candle) == ticker]
+                [base] = client.wire_symbols(Candle, [ticker])
+                candles = [candle for candle in known if _dxstream.candle_base(candle) == base]
             return self.unsubscribe(Candle, candles) if candles else done(None)
 
     def candles(
@@ -286,7 +290,7 @@ class Subscriber(Connection):
         Parameters
         ----------
         symbol
-            dxFeed symbol of an instrument; or a candle symbol, such as ``"AAPL{=5m}"``, which says
+            Symbol of an instrument, as for :meth:`subscribe`; or a candle symbol, such as ``"AAPL{=5m}"``, which says
             interval and trading hours itself.
         interval
             Length of a bar, as for :meth:`subscribe_candle`.
@@ -334,9 +338,9 @@ class Subscriber(Connection):
         client = self._connected()
         [symbol] = symbol_list([symbol])
         if interval is not None:
-            wire = _dxstream.candle_symbol(symbol, interval, extended_trading_hours)
+            candle = _dxstream.candle_symbol(symbol, interval, extended_trading_hours)
         elif "{" in symbol and not extended_trading_hours:
-            [wire] = client.wire_symbols(Candle, [symbol])
+            candle = symbol
         else:
             msg = (
                 f"{symbol!r} says its trading hours itself; leave extended_trading_hours out"
@@ -344,6 +348,7 @@ class Subscriber(Connection):
                 else f'an interval is missing, as in candles({symbol!r}, "5m")'
             )
             raise ValueError(msg)
+        [wire] = client.wire_symbols(Candle, [candle])
 
         def procedure() -> "Procedure[Candles]":
             from dxstream.candles import load

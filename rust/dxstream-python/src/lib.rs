@@ -38,7 +38,9 @@ mod _dxstream {
     #[pymodule_export]
     use crate::streamer::{Batch, Client, Fields, Queue, Symbols, TimeSeries, Wake, shut_down};
     #[pymodule_export]
-    use crate::symbology::{candle_base, candle_symbol, suggest_symbol};
+    use crate::symbology::{
+        candle_base, candle_symbol, option_terms, suggest_symbol, to_dxfeed, to_occ,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,8 +1,87 @@
 //! Symbol notations, for Python.
 
-use dxstream::symbol::{self, CandleSymbol};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dxstream::symbol::{self, CandleSymbol, NotationError, OptionTerms, crypto_to_dxfeed};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// The number by which numpy knows that there is no day.
+const NO_DAY: i64 = i64::MIN;
+
+/// The year of today in UTC.
+pub(crate) fn this_year() -> u32 {
+    // A year has 365.2425 days on average; at New Year it may begin half a day off, which changes nothing
+    // for contracts that trade.
+    const SECONDS: u64 = 31_556_952;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    1970 + u32::try_from(now.as_secs() / SECONDS).unwrap_or(0)
+}
+
+/// The dxFeed symbols of what a user wrote, where futures are written in the year `this_year`.
+#[pyfunction(name = "to_dxfeed")]
+pub(crate) fn to_dxfeed(symbols: Vec<String>, this_year: u32) -> PyResult<Vec<String>> {
+    each(symbols, |symbol| match crypto_to_dxfeed(symbol) {
+        Some(crypto) => Ok(crypto),
+        None => symbol::to_dxfeed(symbol, this_year).map(std::borrow::Cow::into_owned),
+    })
+}
+
+/// The OCC symbols of options.
+#[pyfunction(name = "to_occ")]
+pub(crate) fn to_occ(symbols: Vec<String>) -> PyResult<Vec<String>> {
+    each(symbols, symbol::to_occ)
+}
+
+/// Converts each symbol, or says which is the first that cannot be.
+fn each(
+    symbols: Vec<String>,
+    convert: impl Fn(&str) -> Result<String, NotationError>,
+) -> PyResult<Vec<String>> {
+    let alone = symbols.len() == 1;
+    let convert = |(at, symbol): (usize, String)| {
+        convert(&symbol).map_err(|error| {
+            PyValueError::new_err(if alone {
+                error.to_string()
+            } else {
+                format!("symbol {at}: {error}")
+            })
+        })
+    };
+    symbols.into_iter().enumerate().map(convert).collect()
+}
+
+/// What the symbols of options say: the roots, and as the bytes of arrays the days of expiry since 1970
+/// (int64, numpy's NaT where a month alone is named), the rights (`C` or `P`) and the strikes (float64).
+///
+/// Of symbols that are of no option, it gives the place of the first.
+#[pyfunction(name = "option_terms")]
+#[expect(clippy::type_complexity, reason = "it is a tuple in Python")]
+pub(crate) fn option_terms<'py>(
+    py: Python<'py>,
+    symbols: Vec<String>,
+) -> Result<(Vec<String>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>), PyErr> {
+    let count = symbols.len();
+    let mut roots = Vec::with_capacity(count);
+    let mut days = Vec::with_capacity(count * size_of::<i64>());
+    let mut rights = Vec::with_capacity(count);
+    let mut strikes = Vec::with_capacity(count * size_of::<f64>());
+    for (at, symbol) in symbols.iter().enumerate() {
+        let terms = OptionTerms::read(symbol).ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "symbol {at}: {symbol:?} is no symbol of an option, as .AAPL260619C150 is"
+            ))
+        })?;
+        roots.push(terms.root.to_owned());
+        let day = terms.expiry.map_or(NO_DAY, symbol::Day::since_1970);
+        days.extend_from_slice(&day.to_ne_bytes());
+        rights.push(if terms.is_call { b'C' } else { b'P' });
+        strikes.extend_from_slice(&terms.strike.to_ne_bytes());
+    }
+    let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
+    Ok((roots, bytes(&days), bytes(&rights), bytes(&strikes)))
+}
 
 /// The symbol of the candles of `symbol`, in normal form.
 #[pyfunction(name = "candle_symbol")]
@@ -26,7 +105,7 @@ pub(crate) fn candle_base(symbol: &str) -> PyResult<String> {
 }
 
 /// The symbol that was probably meant, where `symbol` is none that dxFeed has.
-#[pyfunction(name = "suggest_symbol")]
-pub(crate) fn suggest_symbol(symbol: &str) -> Option<String> {
-    symbol::suggest(symbol)
+#[pyfunction(name = "suggest_symbol", signature = (symbol, this_year=None))]
+pub(crate) fn suggest_symbol(symbol: &str, this_year: Option<u32>) -> Option<String> {
+    symbol::suggest(symbol, this_year.unwrap_or_else(self::this_year))
 }

@@ -2,12 +2,13 @@
 
 use dxstream::event::EventKind;
 use dxstream::protocol::Entry;
-use dxstream::symbol::{CandleSymbol, SymbolId, check};
+use dxstream::symbol::{CandleSymbol, SymbolId, check, to_dxfeed};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::error::map_error;
 use crate::event::{kind_of_class, kind_of_class_name};
+use crate::symbology::this_year;
 
 /// Most symbols of one call.
 const MAX_SYMBOLS_AT_ONCE: usize = 1_000_000;
@@ -36,16 +37,18 @@ pub(crate) fn kind_of(event_type: &Bound<'_, PyAny>) -> PyResult<EventKind> {
     })
 }
 
-/// The symbol as the server knows it: a candle symbol in normal form, any other as it is.
+/// The symbol as the server knows it: one of OCC's or tastytrade's notation as dxFeed's, a candle symbol
+/// in normal form, any other as it is.
 pub(super) fn wire_symbol(py: Python<'_>, kind: EventKind, symbol: String) -> PyResult<String> {
     check(&symbol).map_err(|error| map_error(py, &error))?;
+    let bad = |error: &dyn ToString| PyValueError::new_err(error.to_string());
     if kind != EventKind::Candle {
-        return Ok(symbol);
+        return Ok(to_dxfeed(&symbol, this_year()).map_err(|error| bad(&error))?.into_owned());
     }
-    let parsed: CandleSymbol = symbol
-        .parse()
-        .map_err(|error| PyValueError::new_err(format!("the candle symbol {symbol:?}: {error}")))?;
-    Ok(parsed.to_string())
+    let wrong = |error| PyValueError::new_err(format!("the candle symbol {symbol:?}: {error}"));
+    let candle: CandleSymbol = symbol.parse().map_err(wrong)?;
+    let base = to_dxfeed(candle.symbol(), this_year()).map_err(|error| bad(&error))?;
+    Ok(candle.with_symbol(&base).map_err(wrong)?.to_string())
 }
 
 /// What is asked for of an event type.

@@ -90,6 +90,18 @@ impl CandleSymbol {
         &self.text[..self.symbol_length]
     }
 
+    /// The same candles of another instrument.
+    ///
+    /// # Errors
+    /// [`CandleSymbolError::Symbol`] where that is missing or has braces of its own.
+    pub fn with_symbol(&self, symbol: &str) -> Result<Self, CandleSymbolError> {
+        if symbol.is_empty() || symbol.contains(['{', '}']) {
+            return Err(CandleSymbolError::Symbol(symbol.to_owned()));
+        }
+        let text = format!("{symbol}{}", &self.text[self.symbol_length..]);
+        Ok(Self { text, symbol_length: symbol.len() })
+    }
+
     /// The interval in normal form; ticks are `t`.
     pub fn interval(&self) -> &str {
         self.text[self.symbol_length..]
@@ -295,6 +307,16 @@ mod tests {
             assert_eq!(new("SPX", interval, true), Err(expected));
         }
         assert_eq!(new("SPX{=d}", "5m", true), Err(CandleSymbolError::Symbol("SPX{=d}".into())));
+    }
+
+    #[test]
+    fn of_another_instrument() {
+        let candle: CandleSymbol = "AAPL{=5m,tho=true}".parse().unwrap();
+        let other = candle.with_symbol("/ESZ25:XCME").unwrap();
+        assert_eq!(Ok(other), "/ESZ25:XCME{=5m,tho=true}".parse());
+        for symbol in ["", "SPX{=d}"] {
+            assert_eq!(candle.with_symbol(symbol), Err(CandleSymbolError::Symbol(symbol.into())));
+        }
     }
 
     #[test]

@@ -2,15 +2,24 @@
 
 mod candle;
 mod check;
+mod date;
+mod futures;
 mod interner;
+mod notation;
 mod occ;
+mod products;
 mod suggest;
+mod terms;
 
 pub use candle::{CandleSymbol, CandleSymbolError};
 pub use check::{MAX_SYMBOL, check};
+pub use date::Day;
+pub use futures::FutureSymbolError;
 pub use interner::{InternError, Interner};
+pub use notation::{NotationError, to_dxfeed, to_occ};
 pub use occ::{OptionSymbol, OptionSymbolError};
-pub use suggest::suggest;
+pub use suggest::{crypto_to_dxfeed, suggest};
+pub use terms::OptionTerms;
 
 /// The number of a symbol in its [`Interner`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::date::{Day, digits};
+
 /// The characters of an OCC root, padded with spaces.
 const ROOT: usize = 6;
 /// The digits of a date, `yymmdd`.
@@ -14,14 +16,23 @@ const STRIKE_LIMIT: u32 = 100_000_000;
 /// What is wrong with an option symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OptionSymbolError {
-    /// An OCC symbol has 21 ASCII characters.
-    #[error("an OCC symbol has 21 characters: root, yymmdd, C or P, and eight digits")]
-    Length,
+    /// An OCC symbol has 21 ASCII characters, and this one has another number.
+    #[error(
+        "it has {0} characters instead of 21: a root padded with spaces to 6, yymmdd, C or P, and \
+         eight digits"
+    )]
+    Length(usize),
+    /// The root or the right is written in small letters.
+    #[error("it has small letters")]
+    Case,
+    /// After the date of an OCC symbol stands neither `C` nor `P`.
+    #[error("after the date there is neither C nor P")]
+    Right,
     /// A dxFeed option symbol is a point, root, date, `C` or `P`, and strike.
     #[error("the symbol is not of the form .ROOTyymmddCstrike")]
     Form,
-    /// OCC clears no options of this exchange, so that they have no OCC symbol.
-    #[error("an option with an exchange suffix has no OCC symbol")]
+    /// OCC clears no options on futures, and none of another exchange.
+    #[error("OCC clears no options on futures and none with an exchange suffix")]
     Exchange,
     /// The root is not one to six capital letters and digits that begin with a letter.
     #[error("the option root is not 1 to 6 capital letters and digits, a letter first")]
@@ -41,6 +52,7 @@ pub enum OptionSymbolError {
 pub struct OptionSymbol {
     root: String,
     date: String,
+    expiry: Day,
     call: bool,
     strike: u32,
 }
@@ -51,8 +63,12 @@ impl OptionSymbol {
     /// # Errors
     /// [`OptionSymbolError`] naming the part that is wrong.
     pub fn from_occ(text: &str) -> Result<Self, OptionSymbolError> {
-        if text.len() != OCC || !text.is_ascii() {
-            return Err(OptionSymbolError::Length);
+        let length = text.chars().count();
+        if length != OCC {
+            return Err(OptionSymbolError::Length(length));
+        }
+        if !text.is_ascii() {
+            return Err(OptionSymbolError::Root);
         }
         let (root, rest) = text.split_at(ROOT);
         let (date, rest) = rest.split_at(DATE);
@@ -69,7 +85,7 @@ impl OptionSymbol {
     /// [`OptionSymbolError`] naming the part that is wrong.
     pub fn from_dxfeed(text: &str) -> Result<Self, OptionSymbolError> {
         let text = text.strip_prefix('.').ok_or(OptionSymbolError::Form)?;
-        if text.contains(':') {
+        if text.contains(':') || text.starts_with('/') {
             return Err(OptionSymbolError::Exchange);
         }
         let at = text.rfind(['C', 'P']).ok_or(OptionSymbolError::Form)?;
@@ -82,22 +98,29 @@ impl OptionSymbol {
 
     fn new(root: &str, date: &str, right: &str, strike: u32) -> Result<Self, OptionSymbolError> {
         let letters = root.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        if root.bytes().chain(right.bytes()).any(|letter| letter.is_ascii_lowercase()) {
+            return Err(OptionSymbolError::Case);
+        }
         if root.len() > ROOT
             || !root.starts_with(|first: char| first.is_ascii_uppercase())
             || !letters
         {
             return Err(OptionSymbolError::Root);
         }
-        if !is_date(date) {
-            return Err(OptionSymbolError::Date);
-        }
         if !matches!(right, "C" | "P") {
-            return Err(OptionSymbolError::Form);
+            return Err(OptionSymbolError::Right);
         }
+        let expiry = Day::from_yymmdd(date).ok_or(OptionSymbolError::Date)?;
         if !(1..STRIKE_LIMIT).contains(&strike) {
             return Err(OptionSymbolError::Strike);
         }
-        Ok(Self { root: root.to_owned(), date: date.to_owned(), call: right == "C", strike })
+        Ok(Self {
+            root: root.to_owned(),
+            date: date.to_owned(),
+            expiry,
+            call: right == "C",
+            strike,
+        })
     }
 
     /// The OCC root, without padding.
@@ -105,9 +128,9 @@ impl OptionSymbol {
         &self.root
     }
 
-    /// The expiry as `yymmdd`, in the 21st century.
-    pub fn expiry(&self) -> &str {
-        &self.date
+    /// The day of expiry.
+    pub fn expiry(&self) -> Day {
+        self.expiry
     }
 
     /// Whether the option is a call and not a put.
@@ -141,10 +164,6 @@ impl OptionSymbol {
     }
 }
 
-fn digits(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
 /// The thousandths of a decimal number with at most three places.
 fn thousandths(text: &str) -> Option<u32> {
     let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
@@ -153,20 +172,6 @@ fn thousandths(text: &str) -> Option<u32> {
     }
     let scale = 10_u32.pow(3 - places.len() as u32);
     digits(whole)?.checked_mul(1000)?.checked_add(digits(places)? * scale)
-}
-
-fn is_date(text: &str) -> bool {
-    let Some(date) = digits(text).filter(|_| text.len() == DATE) else { return false };
-    let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
-    let days = match month {
-        4 | 6 | 9 | 11 => 30,
-        // Every fourth year of 2000 to 2099 is a leap year.
-        2 if year % 4 == 0 => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => 0,
-    };
-    (1..=days).contains(&day)
 }
 
 #[cfg(test)]
@@ -200,13 +205,13 @@ mod tests {
             assert_eq!(to_dxfeed(occ).as_deref(), Ok(dxfeed));
         }
         let option = OptionSymbol::from_dxfeed(".SPXW241125P5990").unwrap();
-        assert_eq!((option.root(), option.expiry()), ("SPXW", "241125"));
+        assert_eq!((option.root(), option.expiry()), ("SPXW", Day::new(2024, 11, 25).unwrap()));
         assert_eq!((option.is_call(), option.strike_thousandths()), (false, 5_990_000));
     }
 
     #[test]
     fn errors_name_the_part() {
-        use OptionSymbolError::{Date, Exchange, Form, Length, Root, Strike};
+        use OptionSymbolError::{Case, Date, Exchange, Form, Length, Right, Root, Strike};
         for (dxfeed, expected) in [
             ("", Form),
             ("AAPL250117C150", Form),
@@ -216,7 +221,7 @@ mod tests {
             (".250117C150", Root),
             (".4AD250117C150", Root),
             (".TOOLONG250117C150", Root),
-            (".aapl250117C150", Root),
+            (".aapl250117C150", Case),
             (".BRK/B250117C150", Root),
             ("./ESU25P900:XCME", Exchange),
             (".AAPL251317C150", Date),
@@ -236,13 +241,16 @@ mod tests {
             assert_eq!(to_occ(dxfeed), Err(expected), "{dxfeed}");
         }
         for (occ, expected) in [
-            ("AAPL 250117C00150000", Length),
-            ("AAPL  250117C001500000", Length),
-            ("ÄAPL 250117C00150000", Length),
+            ("AAPL 250117C00150000", Length(20)),
+            ("AAPL  250117C001500000", Length(22)),
+            ("ÄAPL 250117C00150000", Length(20)),
+            ("ÄAPL  250117C00150000", Root),
+            ("aapl  250117C00150000", Case),
+            ("AAPL  250117c00150000", Case),
             ("      250117C00150000", Root),
             ("A PL  250117C00150000", Root),
             ("AAPL  250199C00150000", Date),
-            ("AAPL  250117X00150000", Form),
+            ("AAPL  250117X00150000", Right),
             ("AAPL  250117C00000000", Strike),
             ("AAPL  250117C0015000x", Strike),
             ("AAPL  250117C+0150000", Strike),
