@@ -142,14 +142,14 @@ class TestChain:
             ".AAPL260230P5",
             ".AAPL260600P5",
             ".AAPL260019P5",
-            "./ESU25P900:XCME",
+            "/ESU25:XCME",
             ".A260619C",
         ],
     )
     def test_other_symbols_are_named(self, symbol: str) -> None:
         with pytest.raises(ValueError, match="is no symbol of an option") as caught:
             analytics.parse_options([".A260619C5", symbol])
-        assert str(caught.value).startswith(repr(symbol))
+        assert str(caught.value).startswith(f'symbol 1: "{symbol}" ')
 
     def test_pivot(self) -> None:
         symbols = [".A260717C20", ".A260619P10", ".A260619C10", ".A260717P10"]
@@ -165,6 +165,26 @@ class TestChain:
             analytics.chain_pivot([".SPX260619C5", ".SPX260619P5", ".SPXW260619P5"], [1, 2, 3])
         with pytest.raises(ValueError, match=r"values must have the shape \(1,\) of the options"):
             analytics.chain_pivot([".SPX260619P5"], [1, 2])
+
+    def test_options_whose_expiry_is_unknown_are_refused(self) -> None:
+        symbols = [".A260619C5", "./EW4Z25C6900:XCME"]
+        with pytest.raises(ValueError, match="option 1, of root EW4, is not known"):
+            analytics.chain_pivot(symbols, [1, 2])
+        table = greeks({symbol: {"volatility": 0.2, "delta": 0.5} for symbol in symbols})
+        figures: list[Callable[[], object]] = [
+            lambda: analytics.iv_smile(table, right="C"),
+            lambda: analytics.term_structure(table, 100.0),
+            lambda: analytics.risk_reversal(table),
+        ]
+        for figure in figures:
+            with pytest.raises(ValueError, match="the month of a contract alone"):
+                figure()
+        options = analytics.parse_options(symbols)
+        options.expiry[1] = np.datetime64("2025-12-26")
+        assert analytics.chain_pivot(options, [1, 2]).expiries.tolist() == [
+            date(2025, 12, 26),
+            date(2026, 6, 19),
+        ]
 
 
 class TestPortfolio:

@@ -290,8 +290,8 @@ class Subscriber(Connection):
         Parameters
         ----------
         symbol
-            Symbol of an instrument, as for :meth:`subscribe`; or a candle symbol, such as ``"AAPL{=5m}"``, which says
-            interval and trading hours itself.
+            Symbol of an instrument, as for :meth:`subscribe`; or a candle symbol, such as
+            ``"AAPL{=5m}"``, which says interval and trading hours itself.
         interval
             Length of a bar, as for :meth:`subscribe_candle`.
         start_time

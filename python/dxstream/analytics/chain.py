@@ -1,90 +1,17 @@
-"""Option symbols as arrays, and figures of a chain by expiry, strike and right."""
+"""Figures of a chain by expiry, strike and right."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dxstream.symbology import Options, parse_options
 from dxstream.table import EventTable
 
 __all__ = ["ChainPivot", "Options", "chain_pivot", "options_of", "parse_options", "require_price"]
 
-_OPTION = re.compile(r"\.([^\s.]\S*?)([0-9]{6})([CP])([0-9]+(?:\.[0-9]+)?)")
-
 RIGHTS = ("C", "P")
-
-
-class Options(NamedTuple):
-    """What option symbols say, an array of shape (n,) each.
-
-    Attributes
-    ----------
-    root
-        The root of the option: the underlying, or a class of it as SPXW.
-    expiry
-        The last day, datetime64[D].
-    right
-        "C" for a call, "P" for a put.
-    strike
-        The strike price, float64.
-    """
-
-    root: npt.NDArray[np.str_]
-    expiry: npt.NDArray[np.datetime64]
-    right: npt.NDArray[np.str_]
-    strike: npt.NDArray[np.float64]
-
-
-def parse_options(symbols: Sequence[str]) -> Options:
-    """Read dxFeed option symbols, as ``.AAPL260619C150`` and ``.SPXW260619P4502.5``.
-
-    Parameters
-    ----------
-    symbols
-        Symbols of options on equities and indexes, n of them; years are those from 2000 to 2099.
-
-    Returns
-    -------
-    Options
-        Four arrays of shape (n,).
-
-    Raises
-    ------
-    ValueError
-        If a symbol is none of an option; options on futures, which name no day, are refused too.
-
-    Examples
-    --------
-    >>> options = parse_options([".AAPL260619C150", ".SPXW260619P4502.5"])
-    >>> options.root, options.strike
-    (array(['AAPL', 'SPXW'], dtype='<U4'), array([ 150. , 4502.5]))
-    >>> options.expiry
-    array(['2026-06-19', '2026-06-19'], dtype='datetime64[D]')
-    """
-    matches = list(map(_OPTION.fullmatch, symbols))
-    if None in matches:
-        raise ValueError(_no_option(symbols[matches.index(None)]))
-    parts = [match.groups() for match in matches if match is not None]
-    roots, dates, rights, strikes = zip(*parts, strict=True) if parts else ((), (), (), ())
-    number = np.array(dates, np.str_).astype(np.int64)
-    year, month, day = number // 10_000, number // 100 % 100, number % 100
-    months = ((year + 30) * 12 + month - 1).astype("datetime64[M]")
-    expiry = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
-    exists = (month >= 1) & (month <= 12) & (day >= 1) & (expiry.astype("datetime64[M]") == months)
-    if not exists.all():
-        raise ValueError(_no_option(symbols[int(exists.argmin())]))
-    return Options(
-        np.array(roots, np.str_),
-        expiry,
-        np.array(rights, "U1"),
-        np.array(list(map(float, strikes)), np.float64),
-    )
-
-
-def _no_option(symbol: str) -> str:
-    return f"{symbol!r} is no symbol of an option, as .AAPL260619C150 is"
 
 
 def options_of(table: EventTable[Any], options: Options | None) -> Options:
@@ -93,6 +20,19 @@ def options_of(table: EventTable[Any], options: Options | None) -> Options:
         return parse_options(table.symbols)
     if len(options.strike) != len(table):
         msg = f"options has {len(options.strike)} rows, and the table {len(table)}"
+        raise ValueError(msg)
+    return options
+
+
+def require_expiry(options: Options) -> Options:
+    """Refuse options of which no day of expiry is known."""
+    unknown = np.isnat(options.expiry)
+    if unknown.any():
+        row = int(unknown.argmax())
+        msg = (
+            f"the expiry of option {row}, of root {options.root[row]}, is not known, for its "
+            "symbol names the month of a contract alone; give Options with the expiry"
+        )
         raise ValueError(msg)
     return options
 
@@ -150,8 +90,9 @@ def chain_pivot(options: Options | Sequence[str], values: npt.ArrayLike) -> Chai
     Raises
     ------
     ValueError
-        If a symbol is none of an option, `values` is of another shape, or an expiry, strike and
-        right comes twice, as the classes SPX and SPXW do: choose one root first.
+        If a symbol is none of an option or names no day of expiry, `values` is of another shape, or
+        an expiry, strike and right comes twice, as the classes SPX and SPXW do: choose one root
+        first.
 
     Examples
     --------
@@ -159,7 +100,7 @@ def chain_pivot(options: Options | Sequence[str], values: npt.ArrayLike) -> Chai
     >>> pivot.values.tolist()
     [[[1.0, 2.0], [3.0, nan]]]
     """
-    parsed = options if isinstance(options, Options) else parse_options(options)
+    parsed = require_expiry(options if isinstance(options, Options) else parse_options(options))
     figures = np.asarray(values, np.float64)
     if figures.shape != parsed.strike.shape:
         msg = f"values must have the shape {parsed.strike.shape} of the options, not "

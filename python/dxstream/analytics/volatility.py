@@ -5,7 +5,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dxstream.analytics.chain import RIGHTS, Options, options_of, require_price
+from dxstream.analytics.chain import (
+    RIGHTS,
+    Options,
+    options_of,
+    require_expiry,
+    require_price,
+)
 from dxstream.dxfeed import Greeks
 from dxstream.table import EventTable
 
@@ -81,11 +87,11 @@ def iv_smile(
     ------
     ValueError
         If not just one of `right` and `spot` is given, or it cannot be used; if a symbol is none of
-        an option, or `options` is of another length.
+        an option or names no day of expiry, or `options` is of another length.
     AttributeError
         If the table lacks the field.
     """
-    contracts = options_of(greeks, options)
+    contracts = require_expiry(options_of(greeks, options))
     if (right is None) == (spot is None):
         msg = "give either right, for calls or puts, or spot, for what is out of the money"
         raise ValueError(msg)
@@ -152,7 +158,7 @@ def term_structure(
         If the table lacks the field.
     """
     require_price(spot)
-    contracts = options_of(greeks, options)
+    contracts = require_expiry(options_of(greeks, options))
     iv = greeks.volatility
     known = _known(iv)
     expiries = np.unique(contracts.expiry)
@@ -223,7 +229,7 @@ def risk_reversal(
     if not 0 < delta < 1:
         msg = f"delta must be between 0 and 1, not {delta}"
         raise ValueError(msg)
-    contracts = options_of(greeks, options)
+    contracts = require_expiry(options_of(greeks, options))
     iv, deltas = greeks.volatility, greeks.delta
     known = _known(iv) & np.isfinite(deltas)
     expiries = np.unique(contracts.expiry)

@@ -39,7 +39,8 @@ mod _dxstream {
     use crate::streamer::{Batch, Client, Fields, Queue, Symbols, TimeSeries, Wake, shut_down};
     #[pymodule_export]
     use crate::symbology::{
-        candle_base, candle_symbol, option_terms, suggest_symbol, to_dxfeed, to_occ,
+        all_to_dxfeed, all_to_occ, candle_base, candle_symbol, candle_to_dxfeed, option_terms,
+        suggest_symbol, to_dxfeed, to_occ,
     };
 
     #[pymodule_init]

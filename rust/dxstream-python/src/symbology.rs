@@ -1,5 +1,6 @@
 //! Symbol notations, for Python.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dxstream::symbol::{self, CandleSymbol, NotationError, OptionTerms, crypto_to_dxfeed};
@@ -19,18 +20,34 @@ pub(crate) fn this_year() -> u32 {
     1970 + u32::try_from(now.as_secs() / SECONDS).unwrap_or(0)
 }
 
-/// The dxFeed symbols of what a user wrote, where futures are written in the year `this_year`.
+/// The dxFeed symbol of what a user wrote, where futures are written in the year `this_year`.
 #[pyfunction(name = "to_dxfeed")]
-pub(crate) fn to_dxfeed(symbols: Vec<String>, this_year: u32) -> PyResult<Vec<String>> {
-    each(symbols, |symbol| match crypto_to_dxfeed(symbol) {
-        Some(crypto) => Ok(crypto),
-        None => symbol::to_dxfeed(symbol, this_year).map(std::borrow::Cow::into_owned),
-    })
+pub(crate) fn to_dxfeed(symbol: &str, this_year: u32) -> PyResult<String> {
+    dxfeed(symbol, this_year).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// The OCC symbols of options.
+/// The same of each symbol.
+#[pyfunction(name = "all_to_dxfeed")]
+pub(crate) fn all_to_dxfeed(symbols: Vec<String>, this_year: u32) -> PyResult<Vec<String>> {
+    each(symbols, |symbol| dxfeed(symbol, this_year))
+}
+
+fn dxfeed(symbol: &str, this_year: u32) -> Result<String, NotationError> {
+    match crypto_to_dxfeed(symbol) {
+        Some(crypto) => Ok(crypto),
+        None => symbol::to_dxfeed(symbol, this_year).map(Cow::into_owned),
+    }
+}
+
+/// The OCC symbol of an option.
 #[pyfunction(name = "to_occ")]
-pub(crate) fn to_occ(symbols: Vec<String>) -> PyResult<Vec<String>> {
+pub(crate) fn to_occ(symbol: &str) -> PyResult<String> {
+    symbol::to_occ(symbol).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// The same of each symbol.
+#[pyfunction(name = "all_to_occ")]
+pub(crate) fn all_to_occ(symbols: Vec<String>) -> PyResult<Vec<String>> {
     each(symbols, symbol::to_occ)
 }
 
@@ -39,42 +56,32 @@ fn each(
     symbols: Vec<String>,
     convert: impl Fn(&str) -> Result<String, NotationError>,
 ) -> PyResult<Vec<String>> {
-    let alone = symbols.len() == 1;
     let convert = |(at, symbol): (usize, String)| {
-        convert(&symbol).map_err(|error| {
-            PyValueError::new_err(if alone {
-                error.to_string()
-            } else {
-                format!("symbol {at}: {error}")
-            })
-        })
+        convert(&symbol).map_err(|error| PyValueError::new_err(format!("symbol {at}: {error}")))
     };
     symbols.into_iter().enumerate().map(convert).collect()
 }
 
-/// What the symbols of options say: the roots, and as the bytes of arrays the days of expiry since 1970
-/// (int64, numpy's NaT where a month alone is named), the rights (`C` or `P`) and the strikes (float64).
-///
-/// Of symbols that are of no option, it gives the place of the first.
+/// Roots, and as the bytes of arrays: the days of expiry since 1970 (int64, numpy's NaT where a month alone
+/// is named), the rights (`C` or `P`) and the strikes (float64).
+type Terms<'py> = (Vec<String>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+
+/// What the symbols of options say.
 #[pyfunction(name = "option_terms")]
-#[expect(clippy::type_complexity, reason = "it is a tuple in Python")]
-pub(crate) fn option_terms<'py>(
-    py: Python<'py>,
-    symbols: Vec<String>,
-) -> Result<(Vec<String>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>), PyErr> {
+pub(crate) fn option_terms(py: Python<'_>, symbols: Vec<String>) -> PyResult<Terms<'_>> {
     let count = symbols.len();
     let mut roots = Vec::with_capacity(count);
     let mut days = Vec::with_capacity(count * size_of::<i64>());
     let mut rights = Vec::with_capacity(count);
     let mut strikes = Vec::with_capacity(count * size_of::<f64>());
-    for (at, symbol) in symbols.iter().enumerate() {
-        let terms = OptionTerms::read(symbol).ok_or_else(|| {
+    for (at, symbol) in symbols.into_iter().enumerate() {
+        let terms = OptionTerms::read(&symbol).ok_or_else(|| {
             PyValueError::new_err(format!(
                 "symbol {at}: {symbol:?} is no symbol of an option, as .AAPL260619C150 is"
             ))
         })?;
         roots.push(terms.root.to_owned());
-        let day = terms.expiry.map_or(NO_DAY, symbol::Day::since_1970);
+        let day = terms.expiry.map_or(NO_DAY, symbol::Date::since_1970);
         days.extend_from_slice(&day.to_ne_bytes());
         rights.push(if terms.is_call { b'C' } else { b'P' });
         strikes.extend_from_slice(&terms.strike.to_ne_bytes());
@@ -91,6 +98,14 @@ pub(crate) fn candle_symbol(
     extended_trading_hours: bool,
 ) -> PyResult<String> {
     CandleSymbol::new(symbol, interval, extended_trading_hours)
+        .map(|candle| candle.to_string())
+        .map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// The candle symbol in normal form, its instrument as dxFeed writes it.
+#[pyfunction(name = "candle_to_dxfeed")]
+pub(crate) fn candle_to_dxfeed(symbol: &str) -> PyResult<String> {
+    symbol::candle_to_dxfeed(symbol, this_year())
         .map(|candle| candle.to_string())
         .map_err(|error| PyValueError::new_err(error.to_string()))
 }

@@ -1,8 +1,10 @@
 //! Event types and symbols, as Python names them.
 
+use std::borrow::Cow;
+
 use dxstream::event::EventKind;
 use dxstream::protocol::Entry;
-use dxstream::symbol::{CandleSymbol, SymbolId, check, to_dxfeed};
+use dxstream::symbol::{SymbolId, candle_to_dxfeed, check, to_dxfeed};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -41,14 +43,16 @@ pub(crate) fn kind_of(event_type: &Bound<'_, PyAny>) -> PyResult<EventKind> {
 /// in normal form, any other as it is.
 pub(super) fn wire_symbol(py: Python<'_>, kind: EventKind, symbol: String) -> PyResult<String> {
     check(&symbol).map_err(|error| map_error(py, &error))?;
-    let bad = |error: &dyn ToString| PyValueError::new_err(error.to_string());
-    if kind != EventKind::Candle {
-        return Ok(to_dxfeed(&symbol, this_year()).map_err(|error| bad(&error))?.into_owned());
-    }
-    let wrong = |error| PyValueError::new_err(format!("the candle symbol {symbol:?}: {error}"));
-    let candle: CandleSymbol = symbol.parse().map_err(wrong)?;
-    let base = to_dxfeed(candle.symbol(), this_year()).map_err(|error| bad(&error))?;
-    Ok(candle.with_symbol(&base).map_err(wrong)?.to_string())
+    let converted = if kind == EventKind::Candle {
+        candle_to_dxfeed(&symbol, this_year()).map(|candle| Some(candle.to_string()))
+    } else {
+        to_dxfeed(&symbol, this_year()).map(|converted| match converted {
+            Cow::Owned(converted) => Some(converted),
+            Cow::Borrowed(_) => None,
+        })
+    };
+    let converted = converted.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(converted.unwrap_or(symbol))
 }
 
 /// What is asked for of an event type.

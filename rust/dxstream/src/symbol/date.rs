@@ -5,13 +5,13 @@ const MONTHS: &[u8; 12] = b"FGHJKMNQUVXZ";
 
 /// A day from 2000 to 2099: symbols have two digits for the year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Day {
+pub struct Date {
     year: u32,
     month: u32,
     day: u32,
 }
 
-impl Day {
+impl Date {
     /// The day of these numbers, if there is one in the calendar.
     pub fn new(year: u32, month: u32, day: u32) -> Option<Self> {
         let days = match month {
@@ -76,7 +76,7 @@ mod tests {
         for year in 2000..2100 {
             for month in 1..13 {
                 for day in 1..32 {
-                    if let Some(day) = Day::new(year, month, day) {
+                    if let Some(day) = Date::new(year, month, day) {
                         assert_eq!(day.since_1970(), last + 1, "{day:?}");
                         last += 1;
                     }
@@ -90,9 +90,9 @@ mod tests {
     fn what_is_no_day_is_none() {
         for text in ["250230", "251301", "250100", "250132", "25011", "2501011", "25011x", "é0101"]
         {
-            assert_eq!(Day::from_yymmdd(text), None, "{text}");
+            assert_eq!(Date::from_yymmdd(text), None, "{text}");
         }
-        assert_eq!(Day::from_yymmdd("240229").map(Day::since_1970), Some(19_782));
+        assert_eq!(Date::from_yymmdd("240229").map(Date::since_1970), Some(19_782));
     }
 
     #[test]

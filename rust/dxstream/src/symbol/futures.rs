@@ -1,7 +1,7 @@
 //! Futures and the options on them: tastytrade's `/ESZ5` and `./ESZ5 EW4Z5 251226C6900`, dxFeed's
 //! `/ESZ25:XCME` and `./EW4Z25C6900:XCME`.
 
-use super::date::{Day, month};
+use super::date::{Date, month};
 use super::products::exchange_of;
 
 /// The characters of the contract of an option on a future, padded with spaces.
@@ -88,7 +88,7 @@ pub(super) fn future_to_dxfeed(symbol: &str, this_year: u32) -> Result<String, F
 pub(super) struct FutureOption<'a> {
     future: Contract<'a>,
     contract: Contract<'a>,
-    pub(super) expiry: Day,
+    pub(super) expiry: Date,
     pub(super) is_call: bool,
     /// A decimal number without zeros that say nothing; it may be below zero.
     pub(super) strike: &'a str,
@@ -106,7 +106,7 @@ impl<'a> FutureOption<'a> {
         let strike = rest.strip_prefix(['C', 'P']).ok_or(FutureSymbolError::Form)?;
         let contract =
             Contract::read(contract.trim_end_matches(' ')).ok_or(FutureSymbolError::Contract)?;
-        let expiry = Day::from_yymmdd(date).ok_or(FutureSymbolError::Date)?;
+        let expiry = Date::from_yymmdd(date).ok_or(FutureSymbolError::Date)?;
         // An option of January may expire in December.
         let (_, year) = contract.of_years_from(expiry.year());
         if year > expiry.year() + 1 {

@@ -13,10 +13,10 @@ mod terms;
 
 pub use candle::{CandleSymbol, CandleSymbolError};
 pub use check::{MAX_SYMBOL, check};
-pub use date::Day;
+pub use date::Date;
 pub use futures::FutureSymbolError;
 pub use interner::{InternError, Interner};
-pub use notation::{NotationError, to_dxfeed, to_occ};
+pub use notation::{NotationError, candle_to_dxfeed, to_dxfeed, to_occ};
 pub use occ::{OptionSymbol, OptionSymbolError};
 pub use suggest::{crypto_to_dxfeed, suggest};
 pub use terms::OptionTerms;

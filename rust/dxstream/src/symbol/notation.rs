@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::candle::{CandleSymbol, CandleSymbolError};
 use super::futures::{FutureOption, FutureSymbolError, future_to_dxfeed, is_future};
 use super::occ::{OptionSymbol, OptionSymbolError};
 use super::suggest::suggest;
@@ -36,6 +37,14 @@ pub enum NotationError {
         symbol: String,
         /// The symbol that was probably meant.
         meant: Option<String>,
+    },
+    /// It is no candle symbol.
+    #[error("the candle symbol {symbol:?}: {error}")]
+    Candle {
+        /// The symbol as it was written.
+        symbol: String,
+        /// What is wrong.
+        error: CandleSymbolError,
     },
     /// It is of no option that OCC clears.
     #[error("{symbol:?} has no OCC symbol: {error}")]
@@ -103,6 +112,16 @@ pub fn to_dxfeed(symbol: &str, this_year: u32) -> Result<Cow<'_, str>, NotationE
         return Err(NotationError::Space { symbol: symbol.to_owned(), meant });
     }
     Ok(Cow::Borrowed(symbol))
+}
+
+/// The candle symbol in normal form, its instrument converted as [`to_dxfeed`] does.
+///
+/// # Errors
+/// [`NotationError`] where the instrument, or what is in braces, is wrong.
+pub fn candle_to_dxfeed(symbol: &str, this_year: u32) -> Result<CandleSymbol, NotationError> {
+    let wrong = |error| NotationError::Candle { symbol: symbol.to_owned(), error };
+    let candle: CandleSymbol = symbol.parse().map_err(wrong)?;
+    candle.with_symbol(&to_dxfeed(candle.symbol(), this_year)?).map_err(wrong)
 }
 
 /// The OCC symbol of an option on equities or an index, from its dxFeed or its OCC symbol.
@@ -274,6 +293,26 @@ mod tests {
             let error = dxfeed(written).unwrap_err();
             assert!(error.contains("is no OCC symbol") && !error.contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn candles_of_other_notations_are_converted() {
+        let candle = |symbol| {
+            candle_to_dxfeed(symbol, 2025)
+                .map(|candle| candle.to_string())
+                .map_err(|error| error.to_string())
+        };
+        for (written, expected) in [
+            ("AAPL{=1d}", "AAPL{=d}"),
+            ("AAPL  250117C00150000{tho=true,=5m}", ".AAPL250117C150{=5m,tho=true}"),
+            ("/ESZ5{=h}", "/ESZ25:XCME{=h}"),
+        ] {
+            assert_eq!(candle(written).as_deref(), Ok(expected));
+        }
+        let error = candle("AAPL 250117C00150000{=d}").unwrap_err();
+        assert!(error.starts_with("\"AAPL 250117C00150000\" is no OCC symbol"), "{error}");
+        let expected = r#"the candle symbol "A{=m": "A{=m" does not end in {key=value,...}"#;
+        assert_eq!(candle("A{=m"), Err(expected.into()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::date::{Day, digits};
+use super::date::{Date, digits};
 
 /// The characters of an OCC root, padded with spaces.
 const ROOT: usize = 6;
@@ -52,7 +52,7 @@ pub enum OptionSymbolError {
 pub struct OptionSymbol {
     root: String,
     date: String,
-    expiry: Day,
+    expiry: Date,
     call: bool,
     strike: u32,
 }
@@ -110,7 +110,7 @@ impl OptionSymbol {
         if !matches!(right, "C" | "P") {
             return Err(OptionSymbolError::Right);
         }
-        let expiry = Day::from_yymmdd(date).ok_or(OptionSymbolError::Date)?;
+        let expiry = Date::from_yymmdd(date).ok_or(OptionSymbolError::Date)?;
         if !(1..STRIKE_LIMIT).contains(&strike) {
             return Err(OptionSymbolError::Strike);
         }
@@ -129,7 +129,7 @@ impl OptionSymbol {
     }
 
     /// The day of expiry.
-    pub fn expiry(&self) -> Day {
+    pub fn expiry(&self) -> Date {
         self.expiry
     }
 
@@ -205,7 +205,7 @@ mod tests {
             assert_eq!(to_dxfeed(occ).as_deref(), Ok(dxfeed));
         }
         let option = OptionSymbol::from_dxfeed(".SPXW241125P5990").unwrap();
-        assert_eq!((option.root(), option.expiry()), ("SPXW", Day::new(2024, 11, 25).unwrap()));
+        assert_eq!((option.root(), option.expiry()), ("SPXW", Date::new(2024, 11, 25).unwrap()));
         assert_eq!((option.is_call(), option.strike_thousandths()), (false, 5_990_000));
     }
 

@@ -1,6 +1,6 @@
 //! What was probably meant by a symbol that no server answers.
 
-use super::date::Day;
+use super::date::Date;
 use super::futures::{FutureOption, future_to_dxfeed, is_future};
 use super::occ::OptionSymbol;
 use super::products::{exchange_of, exchange_of_options};
@@ -98,7 +98,7 @@ fn option(contract: &str) -> Option<String> {
 
 /// A date as `yymmdd`, where it is that, or is a date in one other order alone.
 fn in_order(date: &str) -> Option<String> {
-    if Day::from_yymmdd(date).is_some() {
+    if Date::from_yymmdd(date).is_some() {
         return Some(date.to_owned());
     }
     let (first, second, third) = (date.get(..2)?, date.get(2..4)?, date.get(4..)?);
@@ -108,7 +108,7 @@ fn in_order(date: &str) -> Option<String> {
         format!("{third}{second}{first}"),
     ]
     .into_iter()
-    .filter(|date| Day::from_yymmdd(date).is_some());
+    .filter(|date| Date::from_yymmdd(date).is_some());
     orders.next().filter(|_| orders.next().is_none())
 }
 

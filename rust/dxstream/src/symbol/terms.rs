@@ -1,6 +1,6 @@
 //! What the symbol of an option says, in any notation.
 
-use super::date::{Day, month};
+use super::date::{Date, month};
 use super::futures::{FutureOption, decimal};
 use super::occ::OptionSymbol;
 
@@ -10,7 +10,7 @@ pub struct OptionTerms<'a> {
     /// The root of the option, which may be another than that of its underlying.
     pub root: &'a str,
     /// The day of expiry; none where the symbol names a contract month alone.
-    pub expiry: Option<Day>,
+    pub expiry: Option<Date>,
     /// Whether it is a call and not a put.
     pub is_call: bool,
     /// The strike; below zero for some options on futures.
@@ -59,13 +59,13 @@ impl<'a> OptionTerms<'a> {
 }
 
 /// The root and day of `AAPL250117`.
-fn day_named(named: &str) -> Option<(&str, Option<Day>)> {
+fn day_named(named: &str) -> Option<(&str, Option<Date>)> {
     let (root, date) = named.split_at_checked(named.len().checked_sub(6)?)?;
-    Some((root, Some(Day::from_yymmdd(date)?)))
+    Some((root, Some(Date::from_yymmdd(date)?)))
 }
 
 /// The root of `EW4Z25`, which names the month of the contract, and root and day of `FLX.DN2229`.
-fn month_named(named: &str) -> Option<(&str, Option<Day>)> {
+fn month_named(named: &str) -> Option<(&str, Option<Date>)> {
     let digits = named.bytes().rev().take_while(u8::is_ascii_digit).count();
     let (rest, digits) = named.split_at(named.len() - digits);
     let (root, letter) = rest.split_at_checked(rest.len().checked_sub(1)?)?;
@@ -73,7 +73,7 @@ fn month_named(named: &str) -> Option<(&str, Option<Day>)> {
     let number: u32 = digits.parse().ok()?;
     match digits.len() {
         2 => Some((root, None)),
-        4 => Some((root, Some(Day::new(2000 + number / 100, month, number % 100)?))),
+        4 => Some((root, Some(Date::new(2000 + number / 100, month, number % 100)?))),
         _ => None,
     }
 }
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn every_notation_is_read() {
-        let day = Day::new;
+        let day = Date::new;
         for (symbol, root, expiry, is_call, strike) in [
             ("AAPL  250117C00150000", "AAPL", day(2025, 1, 17), true, 150.0),
             ("AAPL1 250117P00000500", "AAPL1", day(2025, 1, 17), false, 0.5),

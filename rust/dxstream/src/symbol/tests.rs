@@ -23,7 +23,7 @@ fn recorded(name: &str) -> Option<String> {
         }
     };
     let mut text = String::new();
-    if name.ends_with(".gz") {
+    if path.extension().is_some_and(|extension| extension == "gz") {
         flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
     } else {
         file.read_to_string(&mut text).unwrap();
@@ -110,7 +110,7 @@ fn real_options_on_futures_convert_as_the_server_names_them() {
     for chain in answer["data"]["option-chains"].as_array().unwrap() {
         for expiration in chain["expirations"].as_array().unwrap() {
             let date = text(expiration, "expiration-date").replace('-', "");
-            let expiry = Day::from_yymmdd(&date[2..]);
+            let expiry = Date::from_yymmdd(&date[2..]);
             for strike in expiration["strikes"].as_array().unwrap() {
                 for (right, streamer_symbol) in
                     [("call", "call-streamer-symbol"), ("put", "put-streamer-symbol")]
