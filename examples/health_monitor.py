@@ -12,8 +12,8 @@ from dxstream.dxfeed import Quote
 def main() -> None:
     """Print the health of a stream a few times, and how long its events take."""
     with DXLinkStreamer("sim://") as streamer:
-        # The last is OCC's notation of an option, which dxFeed does not know.
-        streamer.subscribe(Quote, ["AAPL", "SPY", "AAPL  250117C00150000"], 0)
+        # The last is an option without the point that dxFeed puts before it.
+        streamer.subscribe(Quote, ["AAPL", "SPY", "AAPL250117C150"], 0)
         listener = streamer.listen(Quote)
         deadline = time.monotonic() + 2
         next_look = 0.0

@@ -58,6 +58,4 @@ def test_the_health_monitor_names_the_symbol_that_is_wrong() -> None:
     heads = [line for line in looks if not line.startswith(" ")]
     assert len(heads) >= 3
     assert all(line.startswith("connected, last message ") for line in heads)
-    assert looks[-1] == (
-        "  Quote AAPL  250117C00150000: never answered; did you mean .AAPL250117C150?"
-    )
+    assert looks[-1] == "  Quote AAPL250117C150: never answered; did you mean .AAPL250117C150?"

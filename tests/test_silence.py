@@ -57,7 +57,7 @@ def test_symbols_that_stopped_are_named_while_their_peers_go_on(exchange: Exchan
 @pytest.mark.parametrize(
     ("symbol", "suggestion"),
     [
-        ("AAPL  250117C00150500", ".AAPL250117C150.5"),
+        ("/ESZ25", "/ESZ25:XCME"),
         ("AAPL250117C150.5", ".AAPL250117C150.5"),
         (".AAPL250117C150.50", ".AAPL250117C150.5"),
         (".aapl250117c150.5", ".AAPL250117C150.5"),

@@ -132,7 +132,7 @@ def test_unsubscribed_symbols_stop_and_the_others_go_on(
     streamer.subscribe(Quote, ["A", "B"], refresh_interval=0)
     until(subscribed(exchange, "B"))
     listener = streamer.listen(Quote)
-    streamer.unsubscribe(Quote, ["A", "never subscribed"])
+    streamer.unsubscribe(Quote, ["A", "NEVER_SUBSCRIBED"])
     until(lambda: any('"remove"' in message for message in exchange.received()))
     exchange.publish(quote("A", 1), quote("B", 2))
     assert bids(listener, 1) == [2]

@@ -222,7 +222,7 @@ class TestStreaming:
             streamer.subscribe_candle([OCC], "1h", extended_trading_hours=True)
             streamer.subscribe(Candle, f"{OCC}{{tho=true,=1d}}")
             wire = [f"{DXFEED}{{=h}}", f"{DXFEED}{{=d,tho=true}}"]
-            until(lambda: asked_for(exchange) == wire)
+            until(lambda: sorted(asked_for(exchange)) == sorted(wire))
             assert streamer.snapshot(Candle).symbols == tuple(wire)
             streamer.unsubscribe_candle(OCC)
             assert streamer.snapshot(Candle).symbols == ()
@@ -271,8 +271,8 @@ class TestStreaming:
             streamer.subscribe(Quote, "QQQ")
             until(lambda: asked_for(exchange) == ["QQQ"])
 
-    def test_a_silent_symbol_without_its_exchange_is_explained(self, exchange: Exchange) -> None:
+    def test_a_cryptocurrency_without_its_exchange_is_explained(self, exchange: Exchange) -> None:
         with DXLinkStreamer(exchange.url) as streamer:
-            streamer.subscribe(Quote, ["BTC/USD", "/ESZ25", "BRK/B"])
+            streamer.subscribe(Quote, ["BTC/USD", "BRK/B"])
             suggestions = [silent.suggestion for silent in streamer.silent(0)]
-            assert suggestions == ["BTC/USD:CXTALP", "/ESZ25:XCME", None]
+            assert suggestions == ["BTC/USD:CXTALP", None]
