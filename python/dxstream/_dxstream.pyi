@@ -1,6 +1,7 @@
 """The native part of dxstream."""
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from types import GenericAlias
 from typing import Any, Generic, Self, TypeAlias, TypeVar, final
 
@@ -8,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer, CapsuleType
 
+from dxstream.accounts import Accounts
 from dxstream.dxfeed import *  # noqa: F403
 from dxstream.dxfeed import Event
 from dxstream.exchange import Blast, Market, Rules, Tape
-from dxstream.faults import Fault
+from dxstream.faults import AccountFault, Fault
 
 _E = TypeVar("_E", bound=Event)
 
@@ -216,6 +218,7 @@ class Exchange:
         market: Market | None = None,
         blast: Blast | None = None,
         tape: Tape | None = None,
+        accounts: Accounts | None = None,
     ) -> Self: ...
     @property
     def url(self) -> str: ...
@@ -240,6 +243,23 @@ class Exchange:
     def received(self) -> list[str]: ...
     def stats(self) -> tuple[dict[str, int], dict[str, int], tuple[int, ...]]: ...
     def stop(self) -> None: ...
+
+@final
+class ExchangeAccounts:
+    def __new__(cls, exchange: Exchange) -> Self: ...
+    @property
+    def api_url(self) -> str | None: ...
+    @property
+    def account_url(self) -> str | None: ...
+    def place_order(
+        self, account: str, symbol: str, quantity: int, price: float | Decimal | None
+    ) -> int: ...
+    def notify(self, account: str, text: str) -> int: ...
+    def expire_access_tokens(self) -> None: ...
+    def close_connections(self, code: int, reason: str) -> None: ...
+    def set_faults(self, faults: Sequence[AccountFault]) -> None: ...
+    def received(self) -> list[str]: ...
+    def stats(self) -> tuple[dict[str, int], dict[str, int], tuple[int, ...]]: ...
 
 @final
 class FaultProxy:

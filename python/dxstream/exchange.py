@@ -6,19 +6,21 @@ It is for demonstrations, tests and benchmarks; real DXLink clients accept it.
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from os import PathLike
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 from dxstream import _dxstream
+from dxstream.accounts import Accounts, AccountSide, AccountStats
 from dxstream.dxfeed import Event
 from dxstream.faults import Fault
-from dxstream.process import Local
 from dxstream.proxy import FaultProxy, ProxyStats
 
 __all__ = [
+    "AccountStats",
+    "Accounts",
     "Blast",
     "Exchange",
     "ExchangeStats",
@@ -216,7 +218,7 @@ class ExchangeStats:
     faults: tuple[int, ...]
 
 
-class Exchange(Local):
+class Exchange(AccountSide):
     """A DXLink server on the loopback interface; it runs from when it is made until it is stopped.
 
     Parameters
@@ -230,6 +232,8 @@ class Exchange(Local):
         How it speaks.
     faults
         What goes wrong on purpose; see :mod:`dxstream.faults`. A :class:`Blast` has none.
+    accounts
+        The accounts to serve beside the market, on a port of their own; see :attr:`api_url`.
 
     Raises
     ------
@@ -256,6 +260,7 @@ class Exchange(Local):
         port: int = 0,
         rules: Rules = Rules(),
         faults: Sequence[Fault] = (),
+        accounts: Accounts | None = None,
     ) -> None:
         self._native = _dxstream.Exchange(
             port,
@@ -264,33 +269,39 @@ class Exchange(Local):
             market=source if isinstance(source, Market) else None,
             blast=source if isinstance(source, Blast) else None,
             tape=source if isinstance(source, Tape) else None,
+            accounts=accounts,
         )
+        self._account_side = _dxstream.ExchangeAccounts(self._native)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Start the exchange that a URL like ``sim://?seed=7`` describes.
+        """Start the exchange that a URL like ``sim://?seed=7`` describes, with one account.
 
         Raises
         ------
         ValueError
-            If the URL names a setting that :class:`Market` does not have, or a value that is none.
+            If the URL names a setting that neither :class:`Market` nor the orders of an account
+            have, or a value that is none.
         """
         parts = urlsplit(url)
         settings: dict[str, int | float] = {}
-        known = {of.name for of in fields(Market)} - {"symbols"}
+        known = {of.name for of in fields(Market)} - {"symbols"} | {"orders_per_minute"}
         for name, value in parse_qsl(parts.query, keep_blank_values=True):
             if name not in known:
                 msg = f"sim:// has no setting {name!r}; it has {', '.join(sorted(known))}"
                 raise ValueError(msg)
             try:
-                settings[name] = float(value) if name.endswith("_per_second") else int(value)
+                settings[name] = float(value) if "_per_" in name else int(value)
             except ValueError:
                 msg = f"the setting {name} of sim:// must be a number, not {value!r}"
                 raise ValueError(msg) from None
         if parts.netloc or parts.path.strip("/"):
             msg = "sim:// takes only settings, as in sim://?seed=7"
             raise ValueError(msg)
-        return cls(Market(**settings))  # type: ignore[arg-type]
+        accounts = Accounts(seed=int(settings.get("seed", 1)))
+        if "orders_per_minute" in settings:
+            accounts = replace(accounts, orders_per_minute=settings.pop("orders_per_minute"))
+        return cls(Market(**settings), accounts=accounts)  # type: ignore[arg-type]
 
     @property
     def url(self) -> str:

@@ -13,6 +13,8 @@ from typing import Self, TypeAlias
 from dxstream.dxfeed import Event
 
 __all__ = [
+    "AccountAction",
+    "AccountFault",
     "Action",
     "Close",
     "Cut",
@@ -21,6 +23,7 @@ __all__ = [
     "Inject",
     "Omit",
     "Reconfigure",
+    "Refuse",
     "Repeat",
     "Respond",
     "Rewrite",
@@ -293,3 +296,55 @@ class Fault:
     times: int | None = field(default=1, kw_only=True)
     connection: int | None = field(default=None, kw_only=True)
     connections: int | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The message is answered by an error. At the action of a message of the account side.
+
+    Attributes
+    ----------
+    message
+        What the error says.
+    """
+
+    message: str = "failed"
+
+
+AccountAction: TypeAlias = Respond | Refuse | Omit | Stall | Close | Inject
+"""What can go wrong on the account side."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFault:
+    """Something that goes wrong on the account side of an exchange, and where.
+
+    Attributes
+    ----------
+    action
+        What goes wrong. The properties of :class:`Stall` do not matter here, nor do those of
+        :class:`Inject` but its text, which is sent before what would be sent.
+    at
+        The point: a path, for every HTTP request whose path begins with it; "upgrade", the request
+        for the WebSocket; the action of a client's message, such as "connect" or "heartbeat"; or
+        "notification", one of which is to be sent to a client.
+    number
+        At which of them it begins, from 1, counted over all clients since the faults were set.
+    times
+        At how many in a row; always where it is ``None``.
+
+    Examples
+    --------
+    Servers that are overloaded for two requests, and never answer heartbeats:
+
+    >>> from dxstream.faults import AccountFault, Omit, Respond
+    >>> faults = [
+    ...     AccountFault(Respond(429, {"Retry-After": "1"}), at="/accounts", times=2),
+    ...     AccountFault(Omit(), at="heartbeat", times=None),
+    ... ]
+    """
+
+    action: AccountAction
+    at: str = field(kw_only=True)
+    number: int = field(default=1, kw_only=True)
+    times: int | None = field(default=1, kw_only=True)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dxstream::symbol::Tables;
 
+use crate::account::AccountsConfig;
 use crate::blast::Blast;
 use crate::fault::Fault;
 use crate::source::EventSource;
@@ -37,6 +38,8 @@ pub struct ExchangeConfig {
     pub blast: Option<Blast>,
     /// What goes wrong on purpose.
     pub faults: Vec<Fault>,
+    /// The accounts that are served beside the market, on a port of their own.
+    pub accounts: Option<AccountsConfig>,
 }
 
 impl Default for ExchangeConfig {
@@ -54,6 +57,7 @@ impl Default for ExchangeConfig {
             received_limit: 0,
             blast: None,
             faults: Vec::new(),
+            accounts: None,
         }
     }
 }

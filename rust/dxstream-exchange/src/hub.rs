@@ -151,6 +151,11 @@ impl Hub {
         }
     }
 
+    /// Who is let in; the accounts add the quote tokens that they issue.
+    pub(crate) fn admission(&self) -> Arc<Admission> {
+        Arc::clone(&self.admission)
+    }
+
     /// Lets a client in; the notification tells when there is something to [`Hub::take`].
     pub(crate) fn open(&mut self, now: Duration) -> (u64, Rc<Notify>) {
         let id = self.next_id;
@@ -300,8 +305,11 @@ impl Hub {
         let mut next = self.advance_source(now);
         let mut sent = Sent::default();
         let mut slow_clients = 0;
+        let mut forgotten = 0;
         for Connection { session, wake } in self.connections.values_mut() {
+            let before = session.subscribed();
             session.advance(now, &mut self.ledger);
+            forgotten += before - session.subscribed();
             if session.pending() > self.rules.max_pending_rows
                 && self.slow_client == SlowClient::Disconnect
             {
@@ -321,8 +329,9 @@ impl Hub {
                 next = earlier(next, now, due);
             }
         }
-        if sent.frames > 0 || slow_clients > 0 {
+        if sent.frames > 0 || slow_clients > 0 || forgotten > 0 {
             self.record.update(|stats| {
+                stats.subscriptions -= forgotten;
                 stats.add(&sent);
                 stats.slow_clients += slow_clients;
             });
@@ -360,7 +369,8 @@ impl Hub {
     }
 }
 
-fn earlier(next: Next, now: Duration, due: Duration) -> Next {
+/// The earlier of what comes next and something that is due.
+pub(crate) fn earlier(next: Next, now: Duration, due: Duration) -> Next {
     match next {
         _ if due <= now => Next::Now,
         Next::At(other) => Next::At(other.min(due)),

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod blast;
 pub mod config;
 mod encode;
@@ -30,9 +31,11 @@ use dxstream::event::EventKind;
 use dxstream::symbol::{SymbolId, Tables};
 use tokio::sync::mpsc;
 
+use crate::account::AccountRecord;
+use crate::account::fault::AccountFaultError;
 use crate::fault::{Fault, FaultError};
 use crate::hub::{Hub, Record};
-use crate::server::{Command, Service};
+use crate::server::{AccountService, Command, Service};
 use crate::source::{Depth, Row};
 
 pub use config::ExchangeConfig;
@@ -56,9 +59,26 @@ pub enum ExchangeError {
     /// A fault cannot happen.
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// A fault of the account side cannot happen.
+    #[error(transparent)]
+    AccountFault(#[from] AccountFaultError),
     /// The system gave no thread or no event queue.
     #[error("cannot start the exchange's thread: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// Listens on an address, and says on which where the system chose the port.
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ExchangeError> {
+    let refused = |error| ExchangeError::Listen(address, error);
+    let listener = TcpListener::bind(address).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+fn url(address: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "wss" } else { "ws" };
+    format!("{scheme}://{address}/")
 }
 
 /// A running exchange; it stops when it is dropped.
@@ -73,6 +93,9 @@ pub struct Exchange {
     blasts: bool,
     tables: Arc<Tables>,
     record: Arc<Record>,
+    /// Where the accounts are served, if there are any.
+    pub(crate) account_address: Option<SocketAddr>,
+    pub(crate) account_record: Arc<AccountRecord>,
     commands: mpsc::UnboundedSender<(Command, std::sync::mpsc::SyncSender<()>)>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -82,7 +105,7 @@ impl Exchange {
     ///
     /// # Errors
     /// [`ExchangeError`] when the configuration contradicts itself or the system refuses.
-    pub fn start(config: ExchangeConfig) -> Result<Self, ExchangeError> {
+    pub fn start(mut config: ExchangeConfig) -> Result<Self, ExchangeError> {
         if !config.address.ip().is_loopback() {
             return Err(ExchangeError::NotLoopback(config.address));
         }
@@ -90,16 +113,33 @@ impl Exchange {
             return Err(ExchangeError::BlastOverTls);
         }
         fault::check(&config.faults, config.tls, config.blast.is_some())?;
+        let accounts = config.accounts.take();
+        if let Some(accounts) = &accounts {
+            if !accounts.address.ip().is_loopback() {
+                return Err(ExchangeError::NotLoopback(accounts.address));
+            }
+            account::fault::check(&accounts.faults)?;
+        }
         let (acceptor, ca_pem) = if config.tls {
             let (acceptor, ca_pem) = tls::acceptor(config.certificate)?;
             (Some(acceptor), Some(ca_pem))
         } else {
             (None, None)
         };
-        let refused = |error| ExchangeError::Listen(config.address, error);
-        let listener = TcpListener::bind(config.address).map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        let (listener, address) = listen(config.address)?;
+        let account_record = Arc::new(AccountRecord::default());
+        let mut account_address = None;
+        let mut account_service = None;
+        if let Some(accounts) = accounts {
+            let (listener, served) = listen(accounts.address)?;
+            account_address = Some(served);
+            account_service = Some(AccountService {
+                listener,
+                config: accounts,
+                dxlink_url: url(address, ca_pem.is_some()),
+                record: Arc::clone(&account_record),
+            });
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -117,6 +157,7 @@ impl Exchange {
             max_message_bytes: config.rules.max_message_bytes,
             faults: config.faults.clone(),
             record: Arc::clone(&record),
+            accounts: account_service,
         };
         let (commands, received) = mpsc::unbounded_channel();
         let hub_record = Arc::clone(&record);
@@ -125,13 +166,22 @@ impl Exchange {
             .spawn(move || server::run(&runtime, service, Hub::new(config, hub_record), received))
             .map_err(ExchangeError::Thread)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { address, ca_pem, blasts, tables, record, commands, thread })
+        Ok(Self {
+            address,
+            ca_pem,
+            blasts,
+            tables,
+            record,
+            account_address,
+            account_record,
+            commands,
+            thread,
+        })
     }
 
     /// Where clients connect to: `ws://127.0.0.1:port/`, or `wss` with TLS.
     pub fn url(&self) -> String {
-        let scheme = if self.ca_pem.is_some() { "wss" } else { "ws" };
-        format!("{scheme}://{}/", self.address)
+        url(self.address, self.ca_pem.is_some())
     }
 
     /// The port that the exchange listens on.
@@ -212,7 +262,7 @@ impl Exchange {
         }
     }
 
-    fn command(&self, command: Command) {
+    pub(crate) fn command(&self, command: Command) {
         let (done, answer) = sync_channel(1);
         if self.commands.send((command, done)).is_ok() {
             // An error is the end of the thread: there is nothing left to change.

@@ -21,6 +21,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 
+use crate::account::{self, AccountRecord, Accounts, AccountsConfig};
 use crate::blast::{Blast, Blasts};
 use crate::fault::Fault;
 use crate::fault::handshake::Link;
@@ -31,10 +32,13 @@ use crate::session::Output;
 use crate::source::{Depth, Row};
 
 /// How long a client may take to read the last messages before a close, and to close in turn.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Most clients at a time.
 const MAX_CONNECTIONS: usize = 1024;
+
+/// Something that a caller does to the accounts.
+pub(crate) type AccountTask = Box<dyn FnOnce(&mut Accounts, Duration) + Send>;
 
 /// What callers ask of the exchange's thread; the sender is told when it is done.
 pub(crate) enum Command {
@@ -45,6 +49,7 @@ pub(crate) enum Command {
     SendRaw(String),
     CloseConnections(u16, String),
     SetFaults(Vec<Fault>),
+    Accounts(AccountTask),
     Stop,
 }
 
@@ -58,25 +63,49 @@ pub(crate) struct Service {
     pub(crate) max_message_bytes: usize,
     pub(crate) faults: Vec<Fault>,
     pub(crate) record: Arc<Record>,
+    pub(crate) accounts: Option<AccountService>,
 }
 
-struct Shared {
-    hub: RefCell<Hub>,
-    /// Woken when the hub should take a turn.
-    turn: Notify,
+/// What the thread serves accounts with.
+pub(crate) struct AccountService {
+    pub(crate) listener: StdTcpListener,
+    pub(crate) config: AccountsConfig,
+    /// Where the market data side is.
+    pub(crate) dxlink_url: String,
+    pub(crate) record: Arc<AccountRecord>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) hub: RefCell<Hub>,
+    pub(crate) accounts: Option<RefCell<Accounts>>,
+    /// Woken when the hub and the accounts should take a turn.
+    pub(crate) turn: Notify,
     epoch: Instant,
-    tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<TlsAcceptor>,
     blast: Option<(Arc<Blast>, Blasts)>,
     max_message_bytes: usize,
     script: Rc<RefCell<Script>>,
     /// Told when the exchange stops.
-    stop: Rc<Notify>,
+    pub(crate) stop: Rc<Notify>,
     record: Arc<Record>,
 }
 
 impl Shared {
-    fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.epoch.elapsed()
+    }
+
+    /// Lets the market data side and the accounts do what is due.
+    fn take_turn(&self) -> Next {
+        let mut hub = self.hub.borrow_mut();
+        let now = self.now();
+        let next = hub.turn(now);
+        let Some(accounts) = &self.accounts else { return next };
+        match (next, accounts.borrow_mut().turn(now, &mut hub.ledger)) {
+            (Next::At(one), Next::At(other)) => Next::At(one.min(other)),
+            (Next::Now, _) | (_, Next::Now) => Next::Now,
+            (Next::Never, next) | (next, Next::Never) => next,
+        }
     }
 }
 
@@ -93,8 +122,16 @@ pub(crate) fn run(
 
 async fn serve(service: Service, hub: Hub, mut commands: Commands) {
     let Ok(listener) = TcpListener::from_std(service.listener) else { return };
+    let (accounts, account_listener) = match service.accounts {
+        None => (None, None),
+        Some(AccountService { listener, config, dxlink_url, record }) => {
+            let accounts = Accounts::new(config, hub.admission(), dxlink_url, record);
+            (Some(RefCell::new(accounts)), TcpListener::from_std(listener).ok())
+        }
+    };
     let shared = Rc::new(Shared {
         hub: RefCell::new(hub),
+        accounts,
         turn: Notify::new(),
         epoch: Instant::now(),
         tls: service.tls,
@@ -105,8 +142,10 @@ async fn serve(service: Service, hub: Hub, mut commands: Commands) {
         record: service.record,
     });
     let accepting = spawn_local(accept(listener, Rc::clone(&shared)));
+    let serving = account_listener
+        .map(|listener| spawn_local(account::serve::accept(listener, Rc::clone(&shared))));
     loop {
-        let next = shared.hub.borrow_mut().turn(shared.now());
+        let next = shared.take_turn();
         let sleep = async {
             match next {
                 Next::Now => yield_now().await,
@@ -120,9 +159,12 @@ async fn serve(service: Service, hub: Hub, mut commands: Commands) {
                 let Some((command, done)) = command else { return };
                 let stop = matches!(command, Command::Stop);
                 obey(&shared, command);
-                let _ = shared.hub.borrow_mut().turn(shared.now());
+                let _ = shared.take_turn();
                 if stop {
                     accepting.abort();
+                    if let Some(serving) = serving {
+                        serving.abort();
+                    }
                     farewell(&shared).await;
                     return;
                 }
@@ -149,7 +191,17 @@ fn obey(shared: &Shared, command: Command) {
             shared.script.borrow_mut().set(faults);
             hub.wake_all();
         }
-        Command::Stop => hub.close_connections(1001, "going away"),
+        Command::Accounts(task) => {
+            if let Some(accounts) = &shared.accounts {
+                task(&mut accounts.borrow_mut(), now);
+            }
+        }
+        Command::Stop => {
+            hub.close_connections(1001, "going away");
+            if let Some(accounts) = &shared.accounts {
+                accounts.borrow_mut().close(1001, "going away");
+            }
+        }
     }
 }
 
@@ -160,7 +212,8 @@ async fn farewell(shared: &Shared) {
         blasts.stop();
     }
     let empty = async {
-        while !shared.hub.borrow().is_empty() {
+        let accounts = || shared.accounts.as_ref().is_some_and(|all| !all.borrow().is_empty());
+        while !shared.hub.borrow().is_empty() || accounts() {
             shared.turn.notified().await;
         }
     };
@@ -272,7 +325,7 @@ async fn converse<S: Transport>(ws: WebSocketStream<S>, mut link: Link, shared: 
 }
 
 /// Sends one output; nothing where it was the last.
-async fn say<K>(sink: &mut K, output: Output) -> Option<()>
+pub(crate) async fn say<K>(sink: &mut K, output: Output) -> Option<()>
 where
     K: futures_util::Sink<Message, Error = WebSocketError> + Unpin,
 {

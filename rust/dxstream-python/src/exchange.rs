@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::iter::once;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::event::rows::row_of;
+use crate::exchange_accounts::AccountSettings;
 use crate::fault;
 use crate::process::Owned;
 
@@ -213,7 +215,7 @@ impl TapeContents {
 /// A DXLink exchange on loopback, on a thread of its own. It stops when it is dropped.
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct Exchange {
-    server: Owned<exchange::Exchange>,
+    pub(crate) server: Owned<exchange::Exchange>,
     /// The symbols of options, by underlying.
     options: HashMap<String, Vec<String>>,
     tape: Option<TapeContents>,
@@ -222,7 +224,7 @@ pub(crate) struct Exchange {
 #[pymethods]
 impl Exchange {
     #[new]
-    #[pyo3(signature = (port, rules, faults, *, market=None, blast=None, tape=None))]
+    #[pyo3(signature = (port, rules, faults, *, market=None, blast=None, tape=None, accounts=None))]
     fn py_new(
         py: Python<'_>,
         port: u16,
@@ -231,6 +233,7 @@ impl Exchange {
         market: Option<MarketSettings>,
         blast: Option<BlastSettings>,
         tape: Option<TapeSettings>,
+        accounts: Option<AccountSettings<'_>>,
     ) -> PyResult<Self> {
         let mut config = rules.config(port)?;
         let mut options = HashMap::new();
@@ -252,9 +255,18 @@ impl Exchange {
         }
         config.blast = blast.map(BlastSettings::blast).transpose()?;
         config.faults = fault::all(faults)?;
+        if let Some(settings) = accounts {
+            let listed = options.iter().flat_map(|(of, options)| once(of).chain(options));
+            let played = contents.iter().flat_map(|contents| &contents.symbols);
+            let mut symbols: Vec<String> = listed.chain(played).cloned().collect();
+            symbols.sort_unstable();
+            config.accounts = Some(settings.config(symbols)?);
+        }
         let server =
             py.detach(|| exchange::Exchange::start(config)).map_err(|error| match error {
-                ExchangeError::Fault(_) => PyValueError::new_err(error.to_string()),
+                ExchangeError::Fault(_) | ExchangeError::AccountFault(_) => {
+                    PyValueError::new_err(error.to_string())
+                }
                 _ => PyOSError::new_err(error.to_string()),
             })?;
         Ok(Self { server: Owned::new(server), options, tape: contents })

@@ -160,7 +160,7 @@ fn encoding(action: &Bound<'_, PyAny>) -> PyResult<Encoding> {
 }
 
 /// An attribute that is a number of the range of its Rust type.
-fn number<T>(of: &Bound<'_, PyAny>, name: &str) -> PyResult<T>
+pub(crate) fn number<T>(of: &Bound<'_, PyAny>, name: &str) -> PyResult<T>
 where
     T: for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr>,
 {

@@ -6,6 +6,7 @@ mod arrow;
 mod error;
 mod event;
 mod exchange;
+mod exchange_accounts;
 mod fault;
 mod log;
 mod process;
@@ -29,6 +30,8 @@ mod _dxstream {
     use crate::event::rows::Rows;
     #[pymodule_export]
     use crate::exchange::{Exchange, market_symbols};
+    #[pymodule_export]
+    use crate::exchange_accounts::ExchangeAccounts;
     #[pymodule_export]
     use crate::log::LogQueue;
     #[pymodule_export]

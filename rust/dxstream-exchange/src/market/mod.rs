@@ -24,7 +24,7 @@ mod chain;
 mod instrument;
 mod option_rows;
 mod past;
-mod random;
+pub(crate) mod random;
 mod rows;
 mod targets;
 #[cfg(test)]

@@ -11,6 +11,7 @@ impl Session {
         if self.outbox.is_closed() {
             return;
         }
+        self.token_expires = None;
         if let Some(token) = self.token.take() {
             self.admission.expire(token, expiry);
         }

@@ -30,7 +30,7 @@ impl Session {
     pub(super) fn handle(&mut self, now: Duration, message: &ClientMessage) {
         match message.kind.as_str() {
             "SETUP" => self.set_up(message),
-            "AUTH" => self.authenticate(message),
+            "AUTH" => self.authenticate(now, message),
             "KEEPALIVE" | "ERROR" => {}
             "CHANNEL_REQUEST" | "CHANNEL_CANCEL" | "FEED_SETUP" | "FEED_SUBSCRIPTION"
             | "DOM_SETUP"
@@ -96,15 +96,16 @@ impl Session {
         }
     }
 
-    fn authenticate(&mut self, message: &ClientMessage) {
+    fn authenticate(&mut self, now: Duration, message: &ClientMessage) {
         if self.stage == Stage::Connected {
             self.bad_action(0, "SETUP step missing");
             return;
         }
-        match self.admission.judge(message.token.as_deref()) {
-            Verdict::Admitted(token) => {
+        match self.admission.judge(now, message.token.as_deref()) {
+            Verdict::Admitted(token, expires) => {
                 self.stage = Stage::Authorized;
                 self.token = Some(token);
+                self.token_expires = expires;
                 self.outbox.push(reply::authorized());
             }
             Verdict::Refused => {

@@ -23,7 +23,7 @@ use dxstream::symbol::Tables;
 
 use crate::config::{Rules, Silence, SlowClient, SubscriptionRate};
 use crate::encode::Layout;
-use crate::fault::Encoding;
+use crate::fault::{Encoding, Expiry};
 use crate::ledger::Ledger;
 use crate::session::admission::Token;
 use crate::session::dom::Dom;
@@ -62,6 +62,8 @@ pub(crate) struct Session {
     stage: Stage,
     /// What the client was let in with.
     token: Option<Token>,
+    /// When that is not good any more.
+    token_expires: Option<Duration>,
     /// When the client's last message came, and how long it may be silent after it.
     heard: Duration,
     client_timeout: Duration,
@@ -100,6 +102,7 @@ impl Session {
             slow_client,
             stage: Stage::Connected,
             token: None,
+            token_expires: None,
             heard: now,
             client_timeout: rules.accept_keepalive_timeout,
             spoke: now,
@@ -177,6 +180,9 @@ impl Session {
             self.give_up(now);
             return;
         }
+        if self.token_expires.is_some_and(|expires| expires <= now) {
+            self.expire(Expiry::Error);
+        }
         self.settle(ledger);
         let blocked = self.is_blocked();
         let Self { channels, outbox, tables, rules, .. } = self;
@@ -212,6 +218,7 @@ impl Session {
             return None;
         }
         let mut due = self.heard + self.client_timeout;
+        due = due.min(self.token_expires.unwrap_or(due));
         if self.stage > Stage::Connected {
             due = due.min(self.spoke + self.speak_every);
         }
