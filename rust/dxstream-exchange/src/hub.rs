@@ -416,4 +416,39 @@ mod tests {
         hub.leave(id);
         assert_eq!((record.stats().connections, record.stats().accepted), (0, 1));
     }
+    #[test]
+    fn an_issued_token_that_expires_ends_what_it_let_in() {
+        let config =
+            ExchangeConfig { access: Access::Tokens(Vec::new()), ..ExchangeConfig::default() };
+        let record = Arc::new(Record::default());
+        let mut hub = Hub::new(config, Arc::clone(&record));
+        let expires = Duration::from_secs(20);
+        hub.admission().issue("issued", expires);
+        let (id, _) = hub.open(Duration::ZERO);
+        let said = |hub: &mut Hub, now, texts: &[&str]| {
+            for text in texts {
+                hub.receive(id, now, text);
+            }
+            let next = hub.turn(now);
+            (format!("{:?}", hub.take(id)), next)
+        };
+        let auth = r#"{"type":"AUTH","channel":0,"token":"issued"}"#;
+        let (text, next) = said(
+            &mut hub,
+            Duration::ZERO,
+            &[
+                r#"{"type":"SETUP","channel":0,"version":"0.1"}"#,
+                auth,
+                r#"{"type":"CHANNEL_REQUEST","channel":1,"service":"FEED","parameters":{"contract":"AUTO"}}"#,
+                r#"{"type":"FEED_SUBSCRIPTION","channel":1,"add":[{"type":"Quote","symbol":"A"}]}"#,
+            ],
+        );
+        assert!(text.contains("AUTHORIZED") && text.contains("CHANNEL_OPENED"), "{text}");
+        assert_eq!((next, record.stats().subscriptions), (Next::At(expires), 1));
+        let (text, _) = said(&mut hub, expires, &[]);
+        assert!(text.contains("token has expired") && text.contains("CHANNEL_CLOSED"), "{text}");
+        assert_eq!(record.stats().subscriptions, 0);
+        let (text, _) = said(&mut hub, expires, &[auth]);
+        assert!(text.contains("Authentication failed"), "{text}");
+    }
 }

@@ -224,6 +224,7 @@ pub(crate) struct Exchange {
 #[pymethods]
 impl Exchange {
     #[new]
+    #[allow(clippy::too_many_arguments, reason = "each is a keyword in Python")]
     #[pyo3(signature = (port, rules, faults, *, market=None, blast=None, tape=None, accounts=None))]
     fn py_new(
         py: Python<'_>,

@@ -69,7 +69,7 @@ impl AccountSettings<'_> {
             quote_token_lifetime: seconds("quote_token_seconds", self.quote_token_seconds)?,
             heartbeat_timeout: seconds("heartbeat_timeout", self.heartbeat_timeout)?,
             received_limit: self.received_limit,
-            faults: all(&self.faults)?,
+            faults: all(self.faults)?,
         })
     }
 }
@@ -91,8 +91,8 @@ fn decimal(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Decimal> {
 }
 
 /// The faults that these `dxstream.faults.AccountFault` describe.
-fn all(faults: &[Bound<'_, PyAny>]) -> PyResult<Vec<AccountFault>> {
-    faults.iter().map(of).collect()
+fn all(faults: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<AccountFault>> {
+    faults.into_iter().map(|fault| of(&fault)).collect()
 }
 
 fn of(fault: &Bound<'_, PyAny>) -> PyResult<AccountFault> {
@@ -201,7 +201,7 @@ impl ExchangeAccounts {
     /// Replaces the faults.
     #[pyo3(name = "set_faults")]
     fn py_set_faults(&self, py: Python<'_>, faults: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
-        let faults = all(&faults)?;
+        let faults = all(faults)?;
         let server = self.exchange.get().server.get()?;
         py.detach(|| server.set_account_faults(faults))
             .map_err(|error| PyValueError::new_err(error.to_string()))

@@ -80,9 +80,11 @@ impl Client {
         self.accounts.iter().any(|number| number == account)
     }
 
-    /// Hears of these accounts from here on, in place of those before.
-    pub(super) fn connect(&mut self, accounts: Vec<String>) {
-        self.accounts = accounts;
+    /// Hears of these accounts too from here on.
+    pub(super) fn connect(&mut self, accounts: &[String]) {
+        let more = accounts.iter().filter(|number| !self.hears_of(number)).cloned();
+        let more: Vec<String> = more.collect();
+        self.accounts.extend(more);
     }
 
     /// Answers a message by "ok".

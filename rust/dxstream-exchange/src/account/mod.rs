@@ -4,13 +4,12 @@
 //! All of it but `serve` is sans-I/O: requests and messages in, answers and notifications out, time and prices
 //! as arguments. With the same seed, times and prices it says the same.
 
-#[allow(clippy::module_inception, reason = "an account is what it is called")]
-mod account;
 mod client;
 mod clock;
 mod command;
 pub mod config;
 mod credential;
+mod execution;
 pub mod fault;
 mod instrument;
 mod order;
@@ -32,10 +31,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use self::account::{Account, Notification};
 use self::client::{Client, Message};
 use self::clock::Clock;
 use self::credential::Tokens;
+use self::execution::{Account, Notification};
 use self::fault::{AccountAction, NOTIFICATION, Script};
 use self::instrument::Instrument;
 use self::order::Ticket;
@@ -62,7 +61,8 @@ pub(crate) struct Accounts {
     config: AccountsConfig,
     clock: Clock,
     tokens: Tokens,
-    accounts: BTreeMap<String, (Account, Trader)>,
+    /// By number.
+    held: BTreeMap<String, (Account, Trader)>,
     clients: BTreeMap<u64, Client>,
     next_client: u64,
     /// Whether the accounts have their first orders.
@@ -94,7 +94,7 @@ impl Accounts {
         Self {
             clock,
             tokens: Tokens::new(config.seed),
-            accounts: accounts.collect(),
+            held: accounts.collect(),
             clients: BTreeMap::new(),
             next_client: 0,
             opened: false,
@@ -174,11 +174,11 @@ impl Accounts {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let action = message.action.as_deref().unwrap_or_default();
         let admitted = self.tokens.admit(now, message.auth_token.as_deref());
-        let known = |number: &String| self.accounts.contains_key(number);
+        let known = |number: &String| self.held.contains_key(number);
         let refusal = match action {
             "connect" | "account-subscribe" => match message.accounts() {
                 Some(numbers) if admitted && numbers.iter().all(known) => {
-                    client.connect(numbers.clone());
+                    client.connect(&numbers);
                     client.confirm(message, Some(numbers.into()));
                     self.record.update(|stats| stats.connects += 1);
                     return;
@@ -243,7 +243,7 @@ impl Accounts {
         quantity: i64,
         limit: Option<Decimal>,
     ) -> Result<u64, OrderError> {
-        let Some((account, _)) = self.accounts.get_mut(account) else {
+        let Some((account, _)) = self.held.get_mut(account) else {
             return Err(OrderError::Account(account.to_owned()));
         };
         let instrument = Instrument::parse(symbol)?;
@@ -261,7 +261,7 @@ impl Accounts {
         self.open_accounts(prices);
         let mut told = Vec::new();
         let mut next = Next::Never;
-        for (number, (account, trader)) in &mut self.accounts {
+        for (number, (account, trader)) in &mut self.held {
             let mut notifications = Vec::new();
             if trader.due().is_some_and(|due| due <= now) {
                 trader.advance(now, account, prices);
@@ -296,7 +296,7 @@ impl Accounts {
     fn open_accounts(&mut self, prices: &mut dyn Prices) {
         if !self.opened {
             self.opened = true;
-            for (account, trader) in self.accounts.values_mut() {
+            for (account, trader) in self.held.values_mut() {
                 trader.open(account, self.config.opening_orders, prices);
             }
         }

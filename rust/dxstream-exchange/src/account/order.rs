@@ -74,7 +74,7 @@ pub(super) struct Order {
     /// As `global-request-id` has it.
     pub(super) request: String,
     /// As `ext-client-order-id` has it, once it is live.
-    pub(super) client_order: Option<String>,
+    pub(super) client_id: Option<String>,
     /// Ms since 1970 UTC.
     pub(super) received: i64,
     pub(super) live: Option<i64>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::account::account::Account;
+use crate::account::execution::Account;
 use crate::account::instrument::Instrument;
 use crate::account::order::{Order, Ticket};
 use crate::account::price::Prices;
@@ -82,13 +82,10 @@ impl Trader {
                 account.portfolio.positions.values().filter(|position| position.quantity != 0);
             let close = held.count() >= MAX_POSITIONS || self.random.below(100) < 40;
             let closing = if close { self.closing(account, prices) } else { None };
-            let ticket = match closing {
-                Some(ticket) => Some(ticket),
-                None => {
-                    let option = self.random.below(2) == 0;
-                    self.opening(account, prices, option)
-                }
-            };
+            let ticket = closing.or_else(|| {
+                let option = self.random.below(2) == 0;
+                self.opening(account, prices, option)
+            });
             if let Some(ticket) = ticket {
                 account.place(due, ticket);
             }

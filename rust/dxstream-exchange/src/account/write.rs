@@ -81,7 +81,7 @@ pub(super) fn order(order: &Order, account: &str, form: Form) -> Value {
         set("price", text(limit).into());
         set("price-effect", if ticket.is_buy() { "Debit" } else { "Credit" }.into());
     }
-    if let Some(id) = &order.client_order {
+    if let Some(id) = &order.client_id {
         set("ext-client-order-id", id.clone().into());
     }
     if let (Form::Rest, Some(live)) = (form, order.live) {

@@ -35,6 +35,8 @@ use crate::session::subscription::{Key, Subscriptions, Terms};
 use crate::source::Row;
 
 pub(crate) use admission::Admission;
+#[cfg(test)]
+pub(crate) use admission::Verdict;
 pub(crate) use outbox::{Output, Sent};
 pub(crate) use reply::MESSAGE_TYPES;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::account::clock::{date, expiry, iso};
 use crate::account::instrument::{Future, Instrument, strike};
-use crate::account::price::{Prices, text};
+use crate::account::price::{Prices, Sides, text};
 use crate::account::rest::{Found, Reply, Request, items};
 use crate::market::calendar::{DAY_MS, Date, FRIDAY, new_york_midnight, next_weekday};
 
@@ -224,7 +224,7 @@ fn market_data_of(symbol: &str, kind: &str, ms: i64, prices: &mut dyn Prices) ->
     };
     set("bid", quote.map(|sides| sides.bid));
     set("ask", quote.map(|sides| sides.ask));
-    set("mid", quote.map(|sides| sides.mid()));
+    set("mid", quote.map(Sides::mid));
     set("last", last);
     set("prev-close", prices.previous_close(&streamer_symbol));
     Some(data)

@@ -10,9 +10,9 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::account::account::Account;
 use crate::account::clock::iso;
 use crate::account::credential::judge_grant;
+use crate::account::execution::Account;
 use crate::account::fault::AccountAction;
 use crate::account::order::Order;
 use crate::account::price::Prices;
@@ -88,8 +88,10 @@ impl Accounts {
         self.record.update(|stats| *stats.requests.entry(key).or_default() += 1);
         match self.script.come_to(&request.path) {
             Some(AccountAction::Respond { status, headers }) => {
-                let body = error_body("fault", "This answer was asked for").to_string();
-                return Some(Reply { status, headers, body });
+                let body = error_body("fault", "This answer was asked for");
+                let mut reply = Reply::json(status, &body);
+                reply.headers.extend(headers);
+                return Some(reply);
             }
             Some(AccountAction::Stall) => return None,
             _ => {}
@@ -136,7 +138,7 @@ impl Accounts {
             ("POST", ["sessions", "validate"]) => Ok(customer::user()),
             ("GET", ["customers", "me"]) => Ok(customer::customer(self.clock.start)),
             ("GET", ["customers", "me", "accounts"]) => {
-                let accounts = self.accounts.keys().map(|number| {
+                let accounts = self.held.keys().map(|number| {
                     let account = customer::account(number, self.clock.start);
                     json!({"account": account, "authority-level": "owner"})
                 });
@@ -165,7 +167,7 @@ impl Accounts {
     /// The account of a number; the vendor does not tell accounts of others from accounts of nobody.
     fn account(&mut self, number: &str) -> Result<&mut Account, Reply> {
         let refused = || Reply::error(403, "not_permitted", "User not permitted access");
-        self.accounts.get_mut(number).map(|(account, _)| account).ok_or_else(refused)
+        self.held.get_mut(number).map(|(account, _)| account).ok_or_else(refused)
     }
 
     fn grant(&mut self, now: Duration, body: &[u8]) -> Reply {

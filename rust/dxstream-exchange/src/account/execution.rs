@@ -83,7 +83,7 @@ impl Account {
             status: Status::Received,
             fills: Vec::new(),
             request,
-            client_order: None,
+            client_id: None,
             received: ms,
             live: None,
             terminal: None,
@@ -104,11 +104,11 @@ impl Account {
         let id = self.place(now, ticket);
         let ms = self.clock.ms(now);
         self.agenda.retain(|_, (of, _)| *of != id);
-        let client_order = self.letters(18);
+        let client_id = self.letters(18);
         let fill = self.fill(size, price, ms);
         if let Some(order) = self.orders.get_mut(&id) {
             self.portfolio.fill(&order.ticket.instrument, order.ticket.quantity, price, ms);
-            order.client_order = Some(client_order);
+            order.client_id = Some(client_id);
             order.live = Some(ms);
             order.fills.push(fill);
             order.status = Status::Filled;
@@ -152,10 +152,10 @@ impl Account {
     }
 
     fn go_live(&mut self, id: u64, due: Duration, out: &mut Vec<Notification>) {
-        let client_order = self.letters(18);
+        let client_id = self.letters(18);
         self.change(id, due, out, |order, ms| {
             order.status = Status::Live;
-            order.client_order = Some(client_order);
+            order.client_id = Some(client_id);
             order.live = Some(ms);
         });
         self.put_within(due, 20..400, id, Step::Match);
