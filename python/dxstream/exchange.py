@@ -1,4 +1,4 @@
-"""An exchange in this process: a DXLink server on the loopback interface.
+"""An exchange in this process: a DXLink server on the loopback interface, with accounts if wished.
 
 It is for demonstrations, tests and benchmarks; real DXLink clients accept it.
 """

@@ -110,11 +110,15 @@ impl Trader {
         let excess = account.portfolio.sums().excess.min(account.portfolio.cash);
         let budget = excess * MAX_SHARE;
         for _ in 0..DRAWS {
-            let option =
-                if self.stocks.is_empty() { true } else { option && !self.options.is_empty() };
-            let from = if option { &self.options } else { &self.stocks };
+            let from = match (self.stocks.is_empty(), self.options.is_empty()) {
+                (true, true) => return None,
+                (false, false) if option => &self.options,
+                (false, _) => &self.stocks,
+                (true, false) => &self.options,
+            };
             let instrument = from[self.random.below(from.len() as u64) as usize].clone();
             let Some(sides) = prices.quote(&instrument.streamer_symbol) else { continue };
+            let option = instrument.option.is_some();
             // A short option asks for about a fifth of its underlying.
             let short = option && self.random.below(3) == 0;
             let each = if short {

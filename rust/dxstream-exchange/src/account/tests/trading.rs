@@ -25,8 +25,8 @@ struct Bookkeeper {
 impl Bookkeeper {
     /// Takes the account as REST shows it.
     fn of(world: &mut World) -> Self {
-        let mut books = Self::default();
-        books.cash = number(&world.get("/accounts/SIM00001/balances")["cash-balance"]);
+        let cash = number(&world.get("/accounts/SIM00001/balances")["cash-balance"]);
+        let mut books = Self { cash, ..Self::default() };
         for position in world.get("/accounts/SIM00001/positions")["items"].as_array().unwrap() {
             let symbol = position["symbol"].as_str().unwrap().to_owned();
             books.held.insert(symbol, signed(position));
@@ -185,8 +185,8 @@ fn an_order_of_the_caller_waits_for_its_price_and_is_filled_there() {
     world.run(Duration::from_secs(10));
     let heard = world.heard(id);
     let last = |order: u64| {
-        let of = heard.iter().filter(|frame| frame["data"]["id"] == order);
-        of.last().map(|frame| frame["data"].clone()).unwrap()
+        let of = heard.iter().rev().find(|frame| frame["data"]["id"] == order);
+        of.map(|frame| frame["data"].clone()).unwrap()
     };
     assert_eq!(last(market)["status"], "Filled");
     assert_eq!(last(market)["legs"][0]["action"], "Sell to Open");
