@@ -253,6 +253,25 @@ def test_an_order_of_the_caller_reaches_the_sdk_and_rest(
     asyncio.run(hear())
 
 
+def test_an_order_without_a_price_waits_for_one() -> None:
+    with (
+        Exchange(None, accounts=IDLE) as exchange,
+        plain_client(exchange) as client,
+        client.websocket(NUMBER) as websocket,
+    ):
+        order = exchange.place_order(NUMBER, "AAPL", 1)
+        statuses = [websocket.receive_json(timeout=DEADLINE)["data"]["status"] for _ in range(2)]
+        assert statuses == ["Routed", "Live"]
+        exchange.publish(Quote(event_symbol="AAPL", bid_price=9.5, ask_price=10.25))
+        filled, position, balance = (websocket.receive_json(timeout=DEADLINE) for _ in range(3))
+        assert filled["data"]["id"] == order
+        assert filled["data"]["legs"][0]["fills"][0]["fill-price"] == "10.25"
+        assert position["data"]["average-open-price"] == "10.25"
+        assert balance["data"]["cash-balance"] == "99989.7492"
+        assert balance["data"]["net-liquidating-value"] == "99999.6242"
+        assert [frame["ws-sequence"] for frame in (filled, position, balance)] == [3, 4, 5]
+
+
 def recorded_frames() -> list[str]:
     texts = [path.read_text() for path in sorted(RECORDED.glob("*.jsonl"))]
     return [json.dumps(json.loads(line)["frame"]) for text in texts for line in text.splitlines()]

@@ -152,7 +152,8 @@ class Rules:
     certificate
         What the certificate is like: "valid", "expired", or that of an "other host".
     tokens
-        Whom to let in; everybody, without a token, where it is ``None``.
+        Whom to let in, besides those with a quote token that the exchange's accounts issued;
+        everybody, without a token, where it is ``None``.
     start
         When the source begins: "at once", "on subscription" or "on play".
     lossless

@@ -13,6 +13,9 @@ use tokio::sync::Notify;
 
 use crate::session::Output;
 
+/// Most messages that wait for a client to read; one with more is disconnected.
+const MAX_WAITING: usize = 1 << 16;
+
 /// A client's message. What it does not know it ignores.
 #[derive(Deserialize)]
 pub(super) struct Message {
@@ -130,7 +133,10 @@ impl Client {
 
     /// Sends a text as it is.
     pub(super) fn say(&mut self, text: String) {
-        if !self.closed && !self.muted {
+        if self.outbox.len() >= MAX_WAITING {
+            self.outbox.clear();
+            self.close(1008, "slow consumer");
+        } else if !self.closed && !self.muted {
             self.outbox.push_back(Output::Text(text));
             self.wake.notify_one();
         }

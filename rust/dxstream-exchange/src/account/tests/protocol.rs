@@ -212,3 +212,17 @@ fn faults_of_the_account_side_happen_where_they_are_set() {
     assert_eq!(world.say(other, &connect), [json!({"close": 1012})]);
     assert_eq!(world.record.stats().faults, [1; 3]);
 }
+
+#[test]
+fn a_client_that_does_not_read_is_disconnected() {
+    let mut world =
+        World::new(AccountsConfig { orders_per_minute: 0.0, ..AccountsConfig::default() });
+    let id = world.connect();
+    for _ in 0..1 << 16 {
+        assert_eq!(world.accounts.notify(NUMBER, "{}"), 1);
+    }
+    world.accounts.notify(NUMBER, "{}");
+    assert_eq!(world.accounts.notify(NUMBER, "{}"), 0);
+    let left = world.accounts.take(id);
+    assert_eq!(left, [Output::Close { code: 1008, reason: "slow consumer".to_owned() }]);
+}
