@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use dxstream::symbol;
+
 use crate::market::calendar::{DAY_MS, Date, new_york_midnight};
 
 /// The exchange's clock beside the calendar.
@@ -32,10 +34,10 @@ pub(super) fn date(ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// 16:00 in New York of the day that six digits `yymmdd` write, ms since 1970 UTC.
-pub(super) fn expiry(yymmdd: &str) -> Option<i64> {
-    let day = Date::parse(&format!("20{yymmdd}"))?.number();
-    Some(day * DAY_MS + new_york_midnight(day) + 16 * 3_600_000)
+/// 16:00 in New York of a day that options expire on, ms since 1970 UTC.
+pub(super) fn expiry(day: symbol::Date) -> i64 {
+    let day = day.since_1970();
+    day * DAY_MS + new_york_midnight(day) + 16 * 3_600_000
 }
 
 #[cfg(test)]
@@ -47,7 +49,7 @@ mod tests {
         let clock = Clock { start: 1_767_625_200_000 };
         assert_eq!(iso(clock.ms(Duration::from_millis(1_005))), "2026-01-05T15:00:01.005+00:00");
         assert_eq!(date(clock.start), "2026-01-05");
-        assert_eq!(expiry("260105").map(iso).as_deref(), Some("2026-01-05T21:00:00.000+00:00"));
-        assert_eq!(expiry("260230"), None);
+        let day = symbol::Date::new(2026, 1, 5).unwrap();
+        assert_eq!(iso(expiry(day)), "2026-01-05T21:00:00.000+00:00");
     }
 }

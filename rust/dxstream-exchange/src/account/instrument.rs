@@ -1,6 +1,6 @@
 //! What an account can hold: the vendor's symbol, the streamer's, and what one of it is worth.
 
-use dxstream::symbol::OptionSymbol;
+use dxstream::symbol::{Date, OptionSymbol};
 use rust_decimal::Decimal;
 
 /// The exchanges of futures products, as in the suffix of a streamer symbol.
@@ -127,10 +127,11 @@ pub(super) struct Future {
 /// What an option on a future adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FutureOption {
-    /// With month and the digit of the year: `EW3V5`.
-    pub(super) root: String,
-    /// `yymmdd`.
-    pub(super) expiry: String,
+    /// The contract as it was written: `EW3V5`.
+    pub(super) contract: String,
+    /// The contract with two digits of its year: `EW3V25`.
+    full_contract: String,
+    pub(super) expiry: Date,
     pub(super) is_call: bool,
     pub(super) strike: Decimal,
 }
@@ -150,14 +151,17 @@ impl Future {
             Some((*exchange, *known))
         })?;
         let option = if of_option {
-            let root = words.next()?;
-            split_contract(root, this_year)?;
+            let contract = words.next()?;
             let last = words.next()?;
             let (expiry, rest) = last.split_at_checked(6)?;
-            super::clock::expiry(expiry)?;
+            let expiry = Date::from_yymmdd(expiry)?;
+            // An option of January may expire in December.
+            let (root, month, year) = split_contract(contract, i64::from(expiry.year()))?;
+            let full_contract = format!("{root}{month}{:02}", year % 100);
+            let contract = contract.to_owned();
             let is_call = rest.starts_with('C');
             let strike = rest.strip_prefix(['C', 'P'])?.parse().ok()?;
-            Some(FutureOption { root: root.to_owned(), expiry: expiry.to_owned(), is_call, strike })
+            Some(FutureOption { contract, full_contract, expiry, is_call, strike })
         } else {
             None
         };
@@ -170,10 +174,8 @@ impl Future {
         match &self.option {
             None => format!("/{}{}{:02}:{exchange}", self.product, self.month, self.year % 100),
             Some(option) => {
-                let (root, _) = option.root.split_at(option.root.len() - 1);
-                let year = &option.expiry[..2];
                 let right = if option.is_call { 'C' } else { 'P' };
-                format!("./{root}{year}{right}{}:{exchange}", option.strike)
+                format!("./{}{right}{}:{exchange}", option.full_contract, option.strike)
             }
         }
     }
@@ -232,6 +234,7 @@ mod tests {
             ("/CLF6", "/CLF26:XNYM"),
             ("/ESM30", "/ESM30:XCME"),
             ("./ESZ5 EW3V5 251017C6700", "./EW3V25C6700:XCME"),
+            ("./ESH6 EWF6  251231C6700", "./EWF26C6700:XCME"),
             ("./GCZ5 OGZ5  251124P4000.5", "./OGZ25P4000.5:XCEC"),
         ] {
             let future = Future::parse(symbol, 2026).unwrap();

@@ -143,7 +143,7 @@ pub(super) fn position(position: &Position, account: &str, form: Form, marks: bo
         "created-at": iso(position.created),
         "updated-at": iso(position.updated),
     });
-    if let Some(expires) = instrument.option.as_ref().and_then(|option| expiry(option.expiry())) {
+    if let Some(expires) = instrument.option.as_ref().map(|option| expiry(option.expiry())) {
         data["expires-at"] = iso(expires).into();
     }
     if marks {

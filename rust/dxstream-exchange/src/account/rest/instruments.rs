@@ -53,7 +53,7 @@ fn equity(symbol: &str, _: i64) -> Option<Value> {
 fn equity_option(symbol: &str, ms: i64) -> Option<Value> {
     let option = OptionSymbol::from_occ(symbol).ok()?;
     let instrument = Instrument::parse(symbol).ok()?;
-    let expires = expiry(option.expiry())?;
+    let expires = expiry(option.expiry());
     Some(json!({
         "symbol": instrument.symbol,
         "instrument-type": "Equity Option",
@@ -118,7 +118,7 @@ fn future(symbol: &str, ms: i64, option: bool) -> Option<Value> {
             })
         });
     };
-    let expires = expiry(&of.expiry)?;
+    let expires = expiry(of.expiry);
     let underlying = written.split_ascii_whitespace().next()?.strip_prefix('.')?;
     Some(json!({
         "symbol": written,
@@ -127,13 +127,13 @@ fn future(symbol: &str, ms: i64, option: bool) -> Option<Value> {
         "underlying-symbol": underlying,
         "product-code": future.product,
         "root-symbol": format!("/{}", future.product),
-        "option-root-symbol": of.root,
+        "option-root-symbol": of.contract,
         "expiration-date": date(expires),
         "strike-price": text(of.strike),
         "option-type": if of.is_call { "C" } else { "P" },
         "exercise-style": "American",
         "exchange": exchange,
-        "exchange-symbol": of.root,
+        "exchange-symbol": of.contract,
         "security-exchange": "2",
         "sx-id": "0",
         "is-vanilla": true,
