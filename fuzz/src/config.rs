@@ -35,6 +35,10 @@ impl EventSink for Recorded {
     }
 
     fn gap(&mut self, _: &TypeGap) {}
+
+    fn last_time(&self, _: EventKind, _: &str) -> Option<i64> {
+        None
+    }
 }
 
 /// A session with one open channel for candles and one for quotes.

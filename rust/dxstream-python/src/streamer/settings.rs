@@ -39,7 +39,11 @@ impl Settings {
     pub(super) fn stream(self) -> PyResult<StreamSettings> {
         let step_timeout = seconds("connect_timeout", self.connect_timeout)?;
         let keepalive_timeout = seconds("keepalive_timeout", self.keepalive_timeout)?;
-        let session = SessionSettings { keepalive_timeout, answer_timeout: step_timeout };
+        let session = SessionSettings {
+            keepalive_timeout,
+            answer_timeout: step_timeout,
+            ..SessionSettings::default()
+        };
         let policy = ReconnectPolicy {
             min_delay: seconds("min_delay", self.reconnect.min_delay)?,
             max_delay: seconds("max_delay", self.reconnect.max_delay)?,

@@ -1,7 +1,7 @@
 //! What a handle asks of a streamer's task, and that task of those of its links.
 
 use crate::event::{Contract, EventKind};
-use crate::protocol::{Entry, FeedKey};
+use crate::protocol::{Displaced, Entry, FeedKey};
 
 #[derive(Debug)]
 pub(super) enum Command {
@@ -11,6 +11,11 @@ pub(super) enum Command {
         entries: Vec<Entry>,
         from_time: Option<i64>,
         aggregation_period: Option<f64>,
+    },
+    /// Wants what another link gave up; a time series goes on from `last`, ms since 1970 UTC.
+    TakeOver {
+        displaced: Displaced,
+        last: Option<i64>,
     },
     /// Wants entries no longer: under one contract, or under any.
     Unsubscribe {

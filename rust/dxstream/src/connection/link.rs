@@ -315,6 +315,16 @@ impl LinkTask {
                 );
                 self.link.subscribe(key, entries, from_time, aggregation_period, now);
             }
+            Some(Command::TakeOver { displaced, last }) => {
+                tracing::debug!(
+                    target: log::CONNECTION,
+                    "connection {}: takes over {} of {}",
+                    self.number,
+                    displaced.entry.symbol,
+                    displaced.key.kind.name()
+                );
+                self.link.take_over(displaced, last, now);
+            }
             Some(Command::Unsubscribe { kind, contract, entries }) => {
                 tracing::debug!(
                     target: log::CONNECTION,
@@ -393,6 +403,9 @@ impl LinkTask {
                 LinkEvent::Complaint(text) => {
                     tracing::warn!(target: log::PROTOCOL, "connection {}: {text}", self.number);
                     self.shared.complain(text);
+                }
+                LinkEvent::Interrupted(kind) => {
+                    self.shared.store.interrupt(kind, self.link.wanted().symbols(kind));
                 }
                 LinkEvent::Displaced(entries) => {
                     let _ = self.reports.send(Report::Displaced(self.number, entries));

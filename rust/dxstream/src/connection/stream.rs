@@ -157,7 +157,8 @@ impl Stream {
                 }
                 self.close_idle();
             }
-            Command::Close => {}
+            // Links alone are sent these.
+            Command::TakeOver { .. } | Command::Close => {}
             #[cfg(test)]
             Command::Panic { in_link: false } => panic!("a test asked for it"),
             #[cfg(test)]
@@ -214,12 +215,18 @@ impl Stream {
         let Some(full) = self.links.get_mut(&link) else { return };
         full.entries = full.entries.saturating_sub(displaced.len());
         full.capacity = full.entries;
-        for Displaced { key, entry, from_time, aggregation_period } in displaced {
-            if let Some(homes) = self.homes.get_mut(&key)
-                && homes.get(&entry) == Some(&link)
-            {
-                homes.remove(&entry);
-                self.subscribe(key, vec![entry], from_time, aggregation_period);
+        for displaced in displaced {
+            let Displaced { key, ref entry, loaded, .. } = displaced;
+            let Some(homes) = self.homes.get_mut(&key) else { continue };
+            if homes.get(entry) != Some(&link) {
+                continue;
+            }
+            homes.remove(entry);
+            let number = self.house(key, entry.clone());
+            let last = || self.shared.store.last_time(key.kind, &entry.symbol);
+            let last = if loaded { last() } else { None };
+            if let Some(link) = self.links.get(&number) {
+                let _ = link.commands.send(Command::TakeOver { displaced, last });
             }
         }
     }

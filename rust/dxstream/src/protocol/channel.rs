@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::message::{ClientMessage, FeedParameters};
 use super::subscription::FeedKey;
 use super::transaction::Transactions;
-use crate::event::EventKind;
+use crate::event::{Contract, EventKind};
 use crate::json::{self, Schema};
 
 const FEED: &str = "FEED";
@@ -20,12 +20,15 @@ pub(super) struct Channel {
     pub(super) id: u64,
     pub(super) key: FeedKey,
     pub(super) opened: bool,
+    pub(super) opened_at: Duration,
     /// The server was sent a FEED_SUBSCRIPTION on this channel.
     pub(super) subscribed: bool,
     /// The aggregation period of the last FEED_SETUP.
     pub(super) aggregation_period: Option<f64>,
-    /// When a FEED_CONFIG or data must have come; nothing once one has.
-    pub(super) config_by: Option<Duration>,
+    /// When a FEED_CONFIG or data must have come; nothing once one has, or was missed.
+    config_by: Option<Duration>,
+    /// A FEED_CONFIG or data has come.
+    configured: bool,
     pub(super) transactions: Option<Transactions>,
     schemas: HashMap<EventKind, Schema>,
 }
@@ -40,17 +43,31 @@ impl Channel {
             id,
             key,
             opened: false,
+            opened_at: Duration::ZERO,
             subscribed: false,
             aggregation_period: None,
             config_by: None,
+            configured: false,
             transactions: Transactions::new(key.kind),
             schemas: HashMap::from_iter([(key.kind, schema)]),
         }
     }
 
     pub(super) fn request(&self) -> String {
-        let parameters = FeedParameters { contract: self.key.contract.name() };
-        ClientMessage::ChannelRequest { channel: self.id, service: FEED, parameters }.frame()
+        request(self.id, self.key.contract)
+    }
+
+    /// Takes note that the server opened it, and is to configure it until then.
+    pub(super) fn open(&mut self, now: Duration, config_by: Duration) {
+        self.opened = true;
+        self.opened_at = now;
+        self.config_by = Some(config_by);
+    }
+
+    /// Takes note of a FEED_CONFIG, or of data.
+    pub(super) fn set_configured(&mut self) {
+        self.configured = true;
+        self.config_by = None;
     }
 
     pub(super) fn setup(&self) -> String {
@@ -90,6 +107,11 @@ impl Channel {
     }
 }
 
+fn request(channel: u64, contract: Contract) -> String {
+    let parameters = FeedParameters { contract: contract.name() };
+    ClientMessage::ChannelRequest { channel, service: FEED, parameters }.frame()
+}
+
 /// The fields that are asked for: all that are declared, under every name that a server may know.
 fn requested_fields(kind: EventKind) -> Vec<&'static str> {
     kind.fields()
@@ -104,16 +126,42 @@ pub(super) struct Channels {
     open: Vec<Channel>,
     /// Channels that were cancelled and whose CHANNEL_CLOSED has not come.
     cancelled: Vec<u64>,
+    /// Channels that were asked for to have an answer.
+    questions: Vec<u64>,
     made: u64,
 }
 
 impl Channels {
     /// Makes the next channel. Ids of a client are odd.
     pub(super) fn make(&mut self, key: FeedKey) -> &mut Channel {
-        let id = 2 * self.made + 1;
-        self.made += 1;
+        let id = self.next_id();
         self.open.push(Channel::new(id, key));
         self.open.last_mut().expect("a channel was just added")
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.made += 1;
+        2 * self.made - 1
+    }
+
+    /// Asks for a channel that nobody needs; gives its id.
+    pub(super) fn ask(&mut self) -> (u64, String) {
+        let id = self.next_id();
+        self.questions.push(id);
+        (id, request(id, Contract::Auto))
+    }
+
+    /// Takes note that something came about a channel. Says whether it answers a question.
+    pub(super) fn answers(&mut self, id: u64) -> bool {
+        let open = self.questions.len();
+        self.questions.retain(|&question| question != id);
+        self.questions.len() < open
+    }
+
+    /// Takes back the request for a channel that nobody needs.
+    pub(super) fn cancel_question(&mut self, id: u64) -> String {
+        self.cancelled.push(id);
+        ClientMessage::ChannelCancel { channel: id }.frame()
     }
 
     pub(super) fn by_id(&mut self, id: u64) -> Option<&mut Channel> {
@@ -131,11 +179,11 @@ impl Channels {
         Some(ClientMessage::ChannelCancel { channel: id }.frame())
     }
 
-    /// Takes note of CHANNEL_CLOSED; gives back the channel's key where nobody had cancelled it.
-    pub(super) fn closed(&mut self, id: u64) -> Option<FeedKey> {
+    /// Takes note of CHANNEL_CLOSED; gives back the channel where nobody had cancelled it.
+    pub(super) fn closed(&mut self, id: u64) -> Option<Channel> {
         self.cancelled.retain(|&cancelled| cancelled != id);
         let at = self.open.iter().position(|channel| channel.id == id)?;
-        Some(self.open.swap_remove(at).key)
+        Some(self.open.swap_remove(at))
     }
 
     /// Whether data of the channel may still be under way although it was cancelled.
@@ -153,16 +201,22 @@ impl Channels {
         self.open.iter().all(|channel| channel.opened)
     }
 
+    /// Whether the server has configured every channel of an event type.
+    pub(super) fn are_configured(&self, kind: EventKind) -> bool {
+        self.open.iter().filter(|channel| channel.key.kind == kind).all(|open| open.configured)
+    }
+
     /// When the first channel that the server has not configured should have been.
     pub(super) fn configured_by(&self) -> Option<Duration> {
         self.open.iter().filter_map(|channel| channel.config_by).min()
     }
 
-    /// The channels that the server should have configured by now; each is named once.
-    pub(super) fn unconfigured(&mut self, now: Duration) -> Vec<FeedKey> {
+    /// The channels that the server should have configured by now, and when it opened them; each is
+    /// named once.
+    pub(super) fn unconfigured(&mut self, now: Duration) -> Vec<(FeedKey, Duration)> {
         let late = self.open.iter_mut().filter_map(|channel| {
             channel.config_by.take_if(|config_by| *config_by <= now)?;
-            Some(channel.key)
+            Some((channel.key, channel.opened_at))
         });
         late.collect()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::{Backoff, ReconnectPolicy};
-use super::gap::{Gap, OpenGap, TypeGap};
+use super::gap::{Cause, Gap, Interruption, OpenGaps, TypeGap};
 use super::session::{Counters, EventSink, Session, SessionEvent, SessionSettings};
 use super::subscription::{Displaced, Entry, FeedKey, Subscriptions};
 use super::transaction::SnapshotMark;
@@ -62,8 +62,8 @@ pub enum LinkEvent {
         /// The wait before the next attempt; nothing where there is none.
         delay: Option<Duration>,
     },
-    /// A gap is over for one event type of which nothing has come; its next events come after it. Of
-    /// the others [`EventSink::gap`] is told.
+    /// A gap is over for one event type, although nothing came; its next events come after it. Of
+    /// gaps that end with what comes, [`EventSink::gap`] is told.
     TypeGap(TypeGap),
     /// A gap is over for every type.
     Gap(Gap),
@@ -71,6 +71,8 @@ pub enum LinkEvent {
     Complaint(String),
     /// The server has no room for these subscriptions; they are no longer wanted here.
     Displaced(Vec<Displaced>),
+    /// The connection goes on, but rows of an event type were lost as they are with a connection.
+    Interrupted(EventKind),
 }
 
 /// A connection that heals. Like a session it knows neither sockets nor a clock.
@@ -90,7 +92,7 @@ pub struct Link {
     /// The token of the session, to tell whether the next is another.
     token: Option<Secret>,
     refused: Option<Secret>,
-    gap: Option<OpenGap>,
+    gaps: OpenGaps,
     /// Counts of the sessions before this one.
     past: Counters,
     events: VecDeque<LinkEvent>,
@@ -100,6 +102,7 @@ impl Link {
     /// A link that is about to connect for the first time.
     pub fn new(settings: LinkSettings, tables: Arc<Tables>) -> Self {
         Self {
+            gaps: OpenGaps::new(settings.session.answer_timeout),
             settings,
             tables,
             wanted: Subscriptions::default(),
@@ -109,7 +112,6 @@ impl Link {
             accepted: 0,
             token: None,
             refused: None,
-            gap: None,
             past: Counters::default(),
             events: VecDeque::new(),
         }
@@ -157,13 +159,12 @@ impl Link {
 
     /// When [`Link::tick`] must be called at the latest.
     pub fn deadline(&self) -> Option<Duration> {
-        let of_gap = self.gap.as_ref().and_then(OpenGap::deadline);
         let of_step = match (&self.step, &self.session) {
             (Step::Wait(until) | Step::Renew(until), _) => Some(*until),
             (Step::Converse, Some(session)) => Some(session.deadline(&self.wanted)),
             _ => None,
         };
-        of_step.into_iter().chain(of_gap).min()
+        of_step.into_iter().chain(self.gaps.deadline()).min()
     }
 
     /// Takes note of an open socket, over which `token` is to be sent.
@@ -232,17 +233,11 @@ impl Link {
         now: Duration,
     ) {
         let mut kinds = self.wanted.kinds();
-        let from = session.last_received();
-        if let Some(mut gap) = self.gap.take() {
-            kinds.extend(gap.kinds());
-            self.events.extend(gap.cut(now).into_iter().map(LinkEvent::TypeGap));
-            self.events.extend(gap.whole(now).map(LinkEvent::Gap));
-        }
-        let mut gap = OpenGap::new(self.accepted, from, loss.clone(), kinds);
-        for &kind in healed {
-            gap.set_healed(kind, true);
-        }
-        self.gap = Some(gap);
+        kinds.extend(self.gaps.kinds());
+        self.events.extend(self.gaps.cut(now).into_iter().map(LinkEvent::TypeGap));
+        self.tell_whole_gaps(now);
+        let kinds = kinds.into_iter().map(|kind| (kind, healed.contains(&kind)));
+        self.gaps.open(self.accepted, session.last_received(), loss.clone(), kinds);
     }
 
     /// Lets the link wait until then before it connects, if it would connect earlier.
@@ -271,9 +266,6 @@ impl Link {
 
     /// Does what time demands.
     pub fn tick(&mut self, now: Duration) {
-        if let Some(gap) = &mut self.gap {
-            self.events.extend(gap.tick(now).into_iter().map(LinkEvent::TypeGap));
-        }
         match (&self.step, &mut self.session) {
             (Step::Wait(until), _) if *until <= now => {
                 let renew = self.settings.renews;
@@ -283,20 +275,22 @@ impl Link {
             (Step::Converse, Some(session)) => session.tick(&mut self.wanted, now),
             _ => {}
         }
-        self.take_events(now);
+        self.follow(now);
     }
 
     /// Takes one text frame from the server. Events go to `sink`.
     pub fn receive(&mut self, frame: &str, sink: &mut impl EventSink, now: Duration) {
         let Some(session) = &mut self.session else { return };
-        match &mut self.gap {
-            None => session.receive(frame, &mut self.wanted, sink, now),
-            Some(gap) => {
-                let sink = &mut GapSink { gap, sink, now };
-                session.receive(frame, &mut self.wanted, sink, now);
-            }
+        if self.gaps.is_empty() {
+            session.receive(frame, &mut self.wanted, sink, now);
+        } else {
+            let sink = &mut GapSink { gaps: &mut self.gaps, sink, now };
+            session.receive(frame, &mut self.wanted, sink, now);
         }
-        self.take_events(now);
+        for over in self.take_events(now) {
+            sink.gap(&over);
+        }
+        self.tell_whole_gaps(now);
     }
 
     /// Takes note of a frame that is no text.
@@ -304,7 +298,7 @@ impl Link {
         if let Some(session) = &mut self.session {
             session.receive_binary(now);
         }
-        self.take_events(now);
+        self.follow(now);
     }
 
     /// Takes note that the server lives although it said nothing.
@@ -324,6 +318,17 @@ impl Link {
         now: Duration,
     ) {
         self.wanted.add(key, entries, from_time, aggregation_period);
+        self.send_changes(now);
+    }
+
+    /// Wants what another link gave up. A time series goes on from `last`, the time of its last event in
+    /// ms since 1970 UTC, where its history has come.
+    pub fn take_over(&mut self, displaced: Displaced, last: Option<i64>, now: Duration) {
+        let Displaced { key, missing_since, .. } = displaced;
+        self.wanted.take_over(displaced, last);
+        if let Some(since) = missing_since {
+            self.interrupt(&Interruption { key, since, cause: Cause::TooMany });
+        }
         self.send_changes(now);
     }
 
@@ -354,7 +359,7 @@ impl Link {
         if let Some(session) = &mut self.session {
             session.send_changes(&mut self.wanted, now);
         }
-        self.take_events(now);
+        self.follow(now);
     }
 
     /// Why the session is over, if it said so; to be handed to [`Link::lost`].
@@ -362,7 +367,29 @@ impl Link {
         self.session.as_mut()?.take_failure()
     }
 
-    fn take_events(&mut self, now: Duration) {
+    /// Whether a gap is not over yet.
+    pub fn has_gap(&self) -> bool {
+        !self.gaps.is_empty()
+    }
+
+    fn interrupt(&mut self, interruption: &Interruption) {
+        // A link that is not connected ends the gap with its next connection.
+        let epoch = self.accepted.saturating_sub(u64::from(self.is_accepted()));
+        self.gaps.interrupt(epoch, interruption);
+    }
+
+    fn follow(&mut self, now: Duration) {
+        let over = self.take_events(now);
+        self.events.extend(over.into_iter().map(LinkEvent::TypeGap));
+        self.tell_whole_gaps(now);
+    }
+
+    fn tell_whole_gaps(&mut self, now: Duration) {
+        self.events.extend(self.gaps.whole(now).into_iter().map(LinkEvent::Gap));
+    }
+
+    /// Takes what the session says; gives the gaps that are over by that.
+    fn take_events(&mut self, now: Duration) -> Vec<TypeGap> {
         while let Some(event) = self.session.as_mut().and_then(Session::next_event) {
             match event {
                 SessionEvent::Authorized => {
@@ -376,38 +403,37 @@ impl Link {
                 SessionEvent::Displaced(entries) => {
                     self.events.push_back(LinkEvent::Displaced(entries));
                 }
+                SessionEvent::Interrupted(interruption) => {
+                    self.interrupt(&interruption);
+                    if matches!(interruption.cause, Cause::Closed | Cause::Unconfigured) {
+                        self.events.push_back(LinkEvent::Interrupted(interruption.key.kind));
+                    }
+                }
+                SessionEvent::Answered(question) => self.gaps.answered(question),
             }
         }
-        self.advance_gap(now);
-    }
-
-    fn advance_gap(&mut self, now: Duration) {
-        let Some(gap) = &mut self.gap else { return };
-        if !self.session.as_ref().is_some_and(Session::is_authorized) {
-            return;
+        let Some(session) = self.session.as_mut().filter(|session| session.is_authorized()) else {
+            return Vec::new();
+        };
+        let kinds = self.gaps.to_ask(|kind| self.wanted.is_told(kind));
+        if !kinds.is_empty() {
+            let question = session.ask_whether_all_is_taken(now);
+            self.gaps.asked(&kinds, question, |kind| self.wanted.is_told_at_once(kind), now);
         }
-        for kind in gap.kinds() {
-            if self.wanted.is_told(kind) {
-                gap.asked(kind, now);
-            }
-        }
-        if let Some(whole) = gap.whole(now) {
-            self.events.push_back(LinkEvent::Gap(whole));
-            self.gap = None;
-        }
+        self.gaps.settle(now, |kind| session.is_configured(kind))
     }
 }
 
 /// Ends the gap of an event type when its first events come, before they are handed on.
 struct GapSink<'a, S> {
-    gap: &'a mut OpenGap,
+    gaps: &'a mut OpenGaps,
     sink: &'a mut S,
     now: Duration,
 }
 
 impl<S: EventSink> GapSink<'_, S> {
     fn came(&mut self, kind: EventKind) {
-        if let Some(over) = self.gap.events(kind, self.now) {
+        if let Some(over) = self.gaps.events(kind, self.now) {
             self.sink.gap(over);
         }
     }
@@ -432,46 +458,11 @@ impl<S: EventSink> EventSink for GapSink<'_, S> {
     fn gap(&mut self, gap: &TypeGap) {
         self.sink.gap(gap);
     }
+
+    fn last_time(&self, kind: EventKind, symbol: &str) -> Option<i64> {
+        self.sink.last_time(kind, symbol)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Store, StoreWriter};
-
-    #[test]
-    fn a_session_that_gives_up_by_itself_leaves_a_gap_too() {
-        let tables = Arc::new(Tables::new());
-        let store = Store::new(Arc::clone(&tables), 0);
-        let settings = LinkSettings {
-            session: SessionSettings::default(),
-            policy: ReconnectPolicy::default(),
-            renews: false,
-            heals_first: true,
-            renewal_timeout: Duration::from_secs(30),
-        };
-        let mut link = Link::new(settings, tables);
-        let entry = Entry { symbol: "A".into(), source: None };
-        let key = FeedKey::new(EventKind::Quote, None);
-        link.subscribe(key, [entry], None, None, Duration::ZERO);
-        let mut now = Duration::ZERO;
-        for _ in 0..2 {
-            link.connected(None, now);
-            for message in [
-                r#"{"type":"SETUP","channel":0}"#,
-                r#"{"type":"AUTH_STATE","channel":0,"state":"AUTHORIZED"}"#,
-                r#"{"type":"CHANNEL_OPENED","channel":1}"#,
-            ] {
-                link.receive(message, &mut StoreWriter { store: &store, received_at: 0 }, now);
-            }
-            now += Duration::from_mins(1);
-            link.tick(now);
-            let loss = link.take_failure().expect("the server is silent");
-            link.lost(loss, |_, _| None, now, 0.0);
-            link.tick(now);
-        }
-        let events: Vec<_> = std::iter::from_fn(|| link.next_event()).collect();
-        let gaps = events.iter().filter(|event| matches!(event, LinkEvent::Gap(_)));
-        assert_eq!(gaps.count(), 1, "{events:?}");
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ mod subscription;
 mod transaction;
 
 pub use backoff::ReconnectPolicy;
-pub use gap::{Gap, TypeGap};
+pub use gap::{Cause, Gap, Interruption, TypeGap};
 pub use link::{Link, LinkEvent, LinkSettings, Step};
 pub use session::{Counters, EventSink, Session, SessionEvent, SessionSettings};
 pub use subscription::{Displaced, Entry, FeedKey, Subscriptions};

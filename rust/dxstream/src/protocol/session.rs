@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::channel::Channels;
-use super::gap::TypeGap;
+use super::gap::{Cause, Interruption, TypeGap};
 use super::message::{CONNECTION, ClientMessage};
 use super::pace::Pace;
-use super::subscription::{Displaced, FeedKey, Subscriptions};
+use super::subscription::{Displaced, FeedKey, Most, Subscriptions};
 use super::transaction::{Group, SnapshotMark};
 use crate::event::{EventKind, SYMBOL_WORD};
 use crate::json::{Batch, Frame, FrameReader};
@@ -33,11 +33,17 @@ pub struct SessionSettings {
     pub keepalive_timeout: Duration,
     /// The longest wait for each of the server's answers to SETUP, AUTH and CHANNEL_REQUEST.
     pub answer_timeout: Duration,
+    /// Most bytes of one FEED_SUBSCRIPTION. Servers close with 1009 beyond 64 KiB.
+    pub max_subscription: usize,
 }
 
 impl Default for SessionSettings {
     fn default() -> Self {
-        Self { keepalive_timeout: Duration::from_mins(1), answer_timeout: Duration::from_secs(10) }
+        Self {
+            keepalive_timeout: Duration::from_mins(1),
+            answer_timeout: Duration::from_secs(10),
+            max_subscription: 32 << 10,
+        }
     }
 }
 
@@ -57,6 +63,9 @@ pub trait EventSink {
 
     /// Takes note that the gap of an event type is over, before the first rows that come after it.
     fn gap(&mut self, gap: &TypeGap);
+
+    /// The time of the last event that came of a symbol's time series, in ms since 1970 UTC.
+    fn last_time(&self, kind: EventKind, symbol: &str) -> Option<i64>;
 }
 
 /// What the caller of a session must know.
@@ -68,6 +77,10 @@ pub enum SessionEvent {
     Complaint(String),
     /// The server has no room for these subscriptions; they are no longer wanted here.
     Displaced(Vec<Displaced>),
+    /// A channel does not carry all that it should, until it was asked for again.
+    Interrupted(Interruption),
+    /// The server answered [`Session::ask_whether_all_is_taken`].
+    Answered(u64),
 }
 
 /// What a session has counted.
@@ -156,6 +169,8 @@ pub struct Session {
     malformed_in_a_row: u32,
     last_sent: Duration,
     last_received: Duration,
+    /// When it gave the sign of life before that.
+    received_before: Duration,
     send_every: Duration,
     silence_limit: Duration,
     pace: Pace,
@@ -186,6 +201,7 @@ impl Session {
             malformed_in_a_row: 0,
             last_sent: now,
             last_received: now,
+            received_before: now,
             send_every: settings.keepalive_timeout / 2,
             silence_limit: DEFAULT_TIMEOUT,
             pace: Pace::new(now),
@@ -256,7 +272,7 @@ impl Session {
         sink: &mut impl EventSink,
         now: Duration,
     ) {
-        self.last_received = now;
+        self.receive_sign_of_life(now);
         self.counters.messages += 1;
         self.counters.bytes += frame.len() as u64;
         match self.reader.read(frame, &self.channels, &self.tables, &mut self.batch) {
@@ -268,7 +284,7 @@ impl Session {
                 }
                 self.pass_on(channel, wanted, sink);
             }
-            Ok(Frame::Message(message)) => self.receive_message(message, wanted, now),
+            Ok(Frame::Message(message)) => self.receive_message(message, wanted, sink, now),
             Err(_) => self.malformed(),
         }
     }
@@ -285,14 +301,14 @@ impl Session {
 
     /// Takes note of a frame that is no text.
     pub fn receive_binary(&mut self, now: Duration) {
-        self.last_received = now;
+        self.receive_sign_of_life(now);
         self.counters.messages += 1;
         self.malformed();
     }
 
     /// Takes note that the server lives although it said nothing.
     pub fn receive_sign_of_life(&mut self, now: Duration) {
-        self.last_received = now;
+        self.received_before = std::mem::replace(&mut self.last_received, now);
     }
 
     /// Does what time demands: keepalive, paced subscriptions, and giving up on a silent server.
@@ -351,7 +367,8 @@ impl Session {
             }
             while feed.has_changes() && allowed > 0 {
                 let reset = !channel.subscribed;
-                let (message, count) = feed.next_message(key, channel.id, reset, allowed, now);
+                let most = Most { entries: allowed, bytes: self.settings.max_subscription };
+                let (message, count) = feed.next_message(key, channel.id, reset, most, now);
                 channel.subscribed = true;
                 allowed -= count;
                 self.pace.spend(count);
@@ -383,7 +400,7 @@ impl Session {
 
     fn pass_on(&mut self, channel: u64, wanted: &mut Subscriptions, sink: &mut impl EventSink) {
         let Some(channel) = self.channels.by_id(channel) else { return };
-        channel.config_by = None;
+        channel.set_configured();
         let key = channel.key;
         for (kind, rows) in self.batch.blocks() {
             let count = (rows.len() / kind.fields().len()) as u64;
@@ -417,16 +434,19 @@ impl Session {
 
     /// Opens channels anew on which neither FEED_CONFIG nor data came, as often as others are.
     fn reopen_unconfigured(&mut self, wanted: &mut Subscriptions, now: Duration) {
-        for key in self.channels.unconfigured(now) {
-            if self.reopened == MAX_REOPENED {
-                return;
+        for (key, since) in self.channels.unconfigured(now) {
+            let again = self.reopened < MAX_REOPENED;
+            self.complain(format!(
+                "the server did not configure the channel of {} within {} s{}",
+                key.kind.name(),
+                self.settings.answer_timeout.as_secs_f64(),
+                if again { "; it is reopened" } else { "" }
+            ));
+            self.interrupted(key, since, Cause::Unconfigured);
+            if !again {
+                continue;
             }
             self.reopened += 1;
-            self.complain(format!(
-                "the server did not configure the channel of {} within {} s; it is reopened",
-                key.kind.name(),
-                self.settings.answer_timeout.as_secs_f64()
-            ));
             if let Some(cancel) = self.channels.cancel(key) {
                 self.send(cancel, now);
             }
@@ -434,6 +454,28 @@ impl Session {
                 feed.forget_told();
             }
         }
+    }
+
+    /// Whether the server has configured every channel of an event type.
+    pub fn is_configured(&self, kind: EventKind) -> bool {
+        self.channels.are_configured(kind)
+    }
+
+    /// Asks the server something that it answers once it has taken all that it was sent before; gives
+    /// what [`SessionEvent::Answered`] will say.
+    ///
+    /// It is asked to open one more channel, which is given back at once. Nothing else that the
+    /// protocol has would do: KEEPALIVE and FEED_SUBSCRIPTION have no answer; FEED_CONFIG may come at
+    /// any time or not at all, and another SETUP changes timeouts; and a WebSocket's pong tells that
+    /// bytes were read, maybe by a proxy, not what became of the messages.
+    pub fn ask_whether_all_is_taken(&mut self, now: Duration) -> u64 {
+        let (question, request) = self.channels.ask();
+        self.send(request, now);
+        question
+    }
+
+    fn interrupted(&mut self, key: FeedKey, since: Duration, cause: Cause) {
+        self.events.push_back(SessionEvent::Interrupted(Interruption { key, since, cause }));
     }
 
     fn complain(&mut self, text: String) {

@@ -7,9 +7,6 @@ use serde::Serialize;
 
 use crate::event::{Contract, EventKind};
 
-/// Most bytes of one FEED_SUBSCRIPTION. Servers close with 1009 beyond 64 KiB.
-pub(super) const MAX_MESSAGE: usize = 32 << 10;
-
 /// How long an ERROR that refuses a subscription may take to come.
 const UNCERTAIN: Duration = Duration::from_secs(3);
 
@@ -27,6 +24,11 @@ impl FeedKey {
     pub fn new(kind: EventKind, from_time: Option<i64>) -> Self {
         let contract = if from_time.is_some() { Contract::History } else { Contract::Auto };
         Self { kind, contract }
+    }
+
+    /// Whether nothing is missing once everything was asked for again: the channel carries histories.
+    pub(super) fn heals(self) -> bool {
+        self.contract == Contract::History && self.kind.delivery().time_series
     }
 }
 
@@ -51,15 +53,26 @@ struct Item<'a> {
     from_time: Option<i64>,
 }
 
+/// What is wanted of an entry.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    /// Start of its history, ms since 1970 UTC.
+    from_time: Option<i64>,
+    /// A server was told of it and did not refuse it, so what no server tells since is missing.
+    taken: bool,
+}
+
 /// The desired subscriptions of one channel.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Feed {
     /// Seconds over which the server may aggregate; the server's choice where nothing was said.
     pub(super) aggregation_period: Option<f64>,
-    wanted: BTreeMap<Entry, Option<i64>>,
+    wanted: BTreeMap<Entry, Wish>,
     to_add: BTreeSet<Entry>,
     to_remove: BTreeSet<Entry>,
     told: BTreeSet<Entry>,
+    /// Messages with entries to add that this channel was sent.
+    messages: usize,
     /// The entries of the last messages, and when each was sent: the server may still refuse it.
     uncertain: VecDeque<(Duration, Vec<Entry>)>,
     /// Symbols whose history has come, as it was asked for.
@@ -79,12 +92,16 @@ pub struct Displaced {
     pub from_time: Option<i64>,
     /// Seconds over which the server may aggregate.
     pub aggregation_period: Option<f64>,
+    /// Since when its events may be missing; nothing where no server had taken it before.
+    pub missing_since: Option<Duration>,
+    /// Whether its history has come.
+    pub loaded: bool,
 }
 
 impl Feed {
     fn add(&mut self, entry: Entry, from_time: Option<i64>) {
-        let known = self.wanted.insert(entry.clone(), from_time);
-        if known != Some(from_time) {
+        if self.wanted.get(&entry).map(|wish| wish.from_time) != Some(from_time) {
+            self.wanted.insert(entry.clone(), Wish { from_time, taken: false });
             self.loaded.remove(&entry.symbol);
             self.resumed.remove(&entry.symbol);
             self.to_remove.remove(&entry);
@@ -115,49 +132,82 @@ impl Feed {
 
     /// Forgets what the server was told: on the next channel all is asked for again.
     pub(super) fn forget_told(&mut self) {
-        self.told.clear();
+        for entry in std::mem::take(&mut self.told) {
+            if !self.to_add.contains(&entry) {
+                self.set_taken(&entry);
+            }
+        }
+        self.messages = 0;
         self.uncertain.clear();
         self.to_remove.clear();
         self.to_add = self.wanted.keys().cloned().collect();
     }
 
-    /// Asks again for all that the server may just have refused.
-    pub(super) fn ask_again(&mut self, now: Duration) {
+    fn set_taken(&mut self, entry: &Entry) {
+        if let Some(wish) = self.wanted.get_mut(entry) {
+            wish.taken = true;
+        }
+    }
+
+    /// Asks again for all that the server may just have refused. Says since when events may be missing
+    /// of what a server had taken before.
+    fn ask_again(&mut self, now: Duration) -> Option<Duration> {
         self.forget_certain(now);
-        let refused = std::mem::take(&mut self.uncertain).into_iter();
-        for entry in refused.flat_map(|(_, entries)| entries) {
-            if self.wanted.contains_key(&entry) {
+        let mut missing_since = None;
+        for (sent_at, entries) in std::mem::take(&mut self.uncertain) {
+            for entry in entries {
+                let Some(wish) = self.wanted.get(&entry) else { continue };
+                if wish.taken {
+                    missing_since.get_or_insert(sent_at);
+                }
                 self.to_add.insert(entry);
             }
         }
+        missing_since
     }
 
     fn forget_certain(&mut self, now: Duration) {
-        while self.uncertain.front().is_some_and(|(sent_at, _)| *sent_at + UNCERTAIN <= now) {
-            self.uncertain.pop_front();
+        while let Some((_, entries)) =
+            self.uncertain.pop_front_if(|(sent_at, _)| *sent_at + UNCERTAIN <= now)
+        {
+            entries.iter().for_each(|entry| self.set_taken(entry));
         }
     }
 
-    /// Gives up entries, to be wanted on another connection.
-    fn displace(&mut self, key: FeedKey, entries: Vec<Entry>) -> Vec<Displaced> {
+    /// Lets the history of symbols that have theirs be asked for from their last event on, whose time
+    /// `last` gives in ms since 1970 UTC.
+    fn resume(&mut self, key: FeedKey, last: impl Fn(EventKind, &str) -> Option<i64>) {
+        let last = |symbol: &String| Some((symbol.clone(), last(key.kind, symbol)?));
+        self.resumed = if key.heals() {
+            self.loaded.iter().filter_map(last).collect()
+        } else {
+            BTreeMap::new()
+        };
+    }
+
+    /// Gives up entries, to be wanted on another connection. What was refused may be missing since
+    /// `refused`.
+    fn displace(&mut self, key: FeedKey, entries: Vec<Entry>, refused: Duration) -> Vec<Displaced> {
         let aggregation_period = self.aggregation_period;
         let displaced = entries.into_iter().filter_map(|entry| {
-            let from_time = *self.wanted.get(&entry)?;
+            let Wish { from_time, taken } = *self.wanted.get(&entry)?;
+            let loaded = self.loaded.contains(&entry.symbol);
             // The server may have taken it after all; what it does not have, it need not remove.
             self.remove(&entry);
-            Some(Displaced { key, entry, from_time, aggregation_period })
+            let missing_since = taken.then_some(refused);
+            Some(Displaced { key, entry, from_time, aggregation_period, missing_since, loaded })
         });
         displaced.collect()
     }
 
-    /// The next FEED_SUBSCRIPTION: at most `most` entries and [`MAX_MESSAGE`] bytes of what the
-    /// server has not been told, and how many entries it holds. `reset` clears the server's set first.
+    /// The next FEED_SUBSCRIPTION: at most `most` entries and bytes of what the server has not been
+    /// told, and how many entries it holds. `reset` clears the server's set first.
     pub(super) fn next_message(
         &mut self,
         key: FeedKey,
         channel: u64,
         reset: bool,
-        most: usize,
+        most: Most,
         now: Duration,
     ) -> (String, usize) {
         self.forget_certain(now);
@@ -166,9 +216,11 @@ impl Feed {
             message.push_str(r#","reset":true"#);
         }
         let removed = self.write_list(&mut message, key.kind, "remove", most);
-        let added = self.write_list(&mut message, key.kind, "add", most - removed.len());
+        let most = Most { entries: most.entries - removed.len(), ..most };
+        let added = self.write_list(&mut message, key.kind, "add", most);
         let count = removed.len() + added.len();
         if !added.is_empty() {
+            self.messages += 1;
             self.told.extend(added.iter().cloned());
             self.uncertain.push_back((now, added));
         }
@@ -181,11 +233,11 @@ impl Feed {
         out: &mut String,
         kind: EventKind,
         list: &str,
-        most: usize,
+        most: Most,
     ) -> Vec<Entry> {
         let adding = list == "add";
         let mut written = Vec::new();
-        while written.len() < most {
+        while written.len() < most.entries {
             let queue = if adding { &mut self.to_add } else { &mut self.to_remove };
             let Some(entry) = queue.pop_first() else { break };
             let from_time = if adding { self.history_start(&entry) } else { None };
@@ -197,7 +249,7 @@ impl Feed {
             })
             .expect("an item has only texts and a number");
             // A lone entry goes out whatever its length; the symbol's length is checked at the API.
-            if !written.is_empty() && out.len() + item.len() > MAX_MESSAGE {
+            if !written.is_empty() && out.len() + item.len() > most.bytes {
                 let queue = if adding { &mut self.to_add } else { &mut self.to_remove };
                 queue.insert(entry);
                 break;
@@ -220,9 +272,16 @@ impl Feed {
 
     /// Where the history of an entry begins that the server is asked for.
     fn history_start(&self, entry: &Entry) -> Option<i64> {
-        let wanted = self.wanted[entry]?;
+        let wanted = self.wanted[entry].from_time?;
         Some(self.resumed.get(&entry.symbol).map_or(wanted, |&resumed| resumed.max(wanted)))
     }
+}
+
+/// How much one FEED_SUBSCRIPTION may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    pub(super) entries: usize,
+    pub(super) bytes: usize,
 }
 
 /// Everything that the user wants to receive. It outlives connections.
@@ -298,6 +357,13 @@ impl Subscriptions {
         feeds.all(|(_, feed)| !feed.has_changes())
     }
 
+    /// Whether the channels of an event type were told all of it in a single message, so that its first
+    /// event shows that the server has all of it.
+    pub(super) fn is_told_at_once(&self, kind: EventKind) -> bool {
+        let feeds = self.feeds.iter().filter(|(key, _)| key.kind == kind);
+        feeds.map(|(_, feed)| feed.messages).sum::<usize>() == 1
+    }
+
     /// Starts over for a new connection, which was told nothing yet.
     pub(super) fn forget_told(&mut self) {
         self.feeds.values_mut().for_each(Feed::forget_told);
@@ -323,27 +389,46 @@ impl Subscriptions {
     pub fn resume(&mut self, last: impl Fn(EventKind, &str) -> Option<i64>) -> BTreeSet<EventKind> {
         let mut healed = self.kinds();
         for (key, feed) in &mut self.feeds {
-            let last = |symbol: &String| Some((symbol.clone(), last(key.kind, symbol)?));
-            feed.resumed = match key.contract {
-                Contract::History if key.kind.delivery().time_series => {
-                    feed.loaded.iter().filter_map(last).collect()
-                }
-                _ => BTreeMap::new(),
-            };
+            feed.resume(*key, &last);
             // What is not loaded is asked for from its start, and nothing of it was there to be lost.
-            let heals = key.contract == Contract::History && key.kind.delivery().time_series;
-            if !feed.is_empty() && !heals {
+            if !feed.is_empty() && !key.heals() {
                 healed.remove(&key.kind);
             }
         }
         healed
     }
 
+    /// The same for one channel that is asked for again over the same connection.
+    pub(super) fn resume_channel(
+        &mut self,
+        key: FeedKey,
+        last: impl Fn(EventKind, &str) -> Option<i64>,
+    ) {
+        if let Some(feed) = self.feeds.get_mut(&key) {
+            feed.resume(key, last);
+        }
+    }
+
+    /// Wants what another connection gave up. Its history goes on from `last`, the time of its last
+    /// event in ms since 1970 UTC.
+    pub(super) fn take_over(&mut self, displaced: Displaced, last: Option<i64>) {
+        let Displaced { key, entry, from_time, aggregation_period, missing_since, .. } = displaced;
+        self.add(key, [entry.clone()], from_time, aggregation_period);
+        let feed = self.feeds.entry(key).or_default();
+        if missing_since.is_some() {
+            feed.set_taken(&entry);
+        }
+        if let Some(last) = last.filter(|_| key.heals()) {
+            feed.loaded.insert(entry.symbol.clone());
+            feed.resumed.insert(entry.symbol, last);
+        }
+    }
+
     /// Gives up what a server without room has just refused, and what it was not asked for yet.
     ///
     /// It refuses the last message of the channel of `key`, or of any: as long as nothing is removed,
     /// what comes after a message that does not fit does not fit either.
-    pub(super) fn displace(&mut self, key: Option<FeedKey>) -> Vec<Displaced> {
+    pub(super) fn displace(&mut self, key: Option<FeedKey>, now: Duration) -> Vec<Displaced> {
         let mut displaced = Vec::new();
         let last = self
             .feeds
@@ -351,108 +436,34 @@ impl Subscriptions {
             .filter(|(of, _)| key.is_none_or(|key| **of == key))
             .max_by_key(|(_, feed)| feed.uncertain.back().map(|(sent_at, _)| *sent_at));
         if let Some((&key, feed)) = last
-            && let Some((_, entries)) = feed.uncertain.pop_back()
+            && let Some((sent_at, entries)) = feed.uncertain.pop_back()
         {
-            displaced.extend(feed.displace(key, entries));
+            displaced.extend(feed.displace(key, entries, sent_at));
         }
         for (&key, feed) in &mut self.feeds {
             let untold = feed.to_add.iter().cloned().collect();
-            displaced.extend(feed.displace(key, untold));
+            displaced.extend(feed.displace(key, untold, now));
         }
         displaced
     }
 
-    /// Asks again for what the server may just have refused on the channel of `key`, or on any.
-    pub(super) fn ask_again(&mut self, key: Option<FeedKey>, now: Duration) {
+    /// Asks again for what the server may just have refused on the channel of `key`, or on any: for
+    /// histories that have come from their last event on, as [`Subscriptions::resume`] does. Says of
+    /// which channels events may be missing by that, and since when.
+    pub(super) fn ask_again(
+        &mut self,
+        key: Option<FeedKey>,
+        last: impl Fn(EventKind, &str) -> Option<i64>,
+        now: Duration,
+    ) -> Vec<(FeedKey, Duration)> {
         let feeds = self.feeds.iter_mut().filter(|(of, _)| key.is_none_or(|key| **of == key));
-        feeds.for_each(|(_, feed)| feed.ask_again(now));
+        let missing = feeds.filter_map(|(&key, feed)| {
+            feed.resume(key, &last);
+            Some((key, feed.ask_again(now)?))
+        });
+        missing.collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Duration = Duration::from_secs(100);
-
-    fn entry(symbol: &str) -> Entry {
-        Entry { symbol: symbol.into(), source: None }
-    }
-
-    fn quotes() -> FeedKey {
-        FeedKey::new(EventKind::Quote, None)
-    }
-
-    #[test]
-    fn only_the_difference_is_told() {
-        let mut wanted = Subscriptions::default();
-        wanted.add(quotes(), [entry("A"), entry("B")], None, Some(0.1));
-        let feed = wanted.feeds.get_mut(&quotes()).unwrap();
-        let (message, count) = feed.next_message(quotes(), 1, true, 100, NOW);
-        assert_eq!(count, 2);
-        assert_eq!(
-            message,
-            r#"{"type":"FEED_SUBSCRIPTION","channel":1,"reset":true,"add":[{"type":"Quote","symbol":"A"},{"type":"Quote","symbol":"B"}]}"#
-        );
-        wanted.add(quotes(), [entry("B"), entry("C")], None, None);
-        assert_eq!(wanted.remove(EventKind::Quote, None, &[entry("A"), entry("Z")]), 1);
-        let feed = wanted.feeds.get_mut(&quotes()).unwrap();
-        assert_eq!(feed.aggregation_period, Some(0.1));
-        let (message, _) = feed.next_message(quotes(), 1, false, 100, NOW);
-        assert_eq!(
-            message,
-            r#"{"type":"FEED_SUBSCRIPTION","channel":1,"remove":[{"type":"Quote","symbol":"A"}],"add":[{"type":"Quote","symbol":"C"}]}"#
-        );
-        assert!(!feed.has_changes());
-    }
-
-    #[test]
-    fn an_entry_that_was_never_told_leaves_without_a_message() {
-        let mut wanted = Subscriptions::default();
-        wanted.add(quotes(), [entry("A")], None, None);
-        wanted.remove(EventKind::Quote, None, &[entry("A")]);
-        assert!(!wanted.feeds[&quotes()].has_changes());
-    }
-
-    #[test]
-    fn entries_may_be_left_under_one_contract() {
-        let [live, history] = [None, Some(5)].map(|from| FeedKey::new(EventKind::Candle, from));
-        let mut wanted = Subscriptions::default();
-        wanted.add(live, [entry("A{=m}")], None, None);
-        wanted.add(history, [entry("A{=m}")], Some(5), None);
-        let removed = wanted.remove(EventKind::Candle, Some(Contract::History), &[entry("A{=m}")]);
-        assert_eq!((removed, wanted.feeds[&live].is_empty()), (1, false));
-        assert!(wanted.feeds[&history].is_empty());
-    }
-
-    #[test]
-    fn another_from_time_asks_again() {
-        let key = FeedKey::new(EventKind::Candle, Some(5));
-        let mut wanted = Subscriptions::default();
-        wanted.add(key, [entry("A{=m}")], Some(5), None);
-        wanted.feeds.get_mut(&key).unwrap().next_message(key, 1, true, 9, NOW);
-        wanted.add(key, [entry("A{=m}")], Some(5), None);
-        assert!(!wanted.feeds[&key].has_changes());
-        wanted.add(key, [entry("A{=m}")], Some(4), None);
-        let (message, _) = wanted.feeds.get_mut(&key).unwrap().next_message(key, 1, false, 9, NOW);
-        assert!(message.ends_with(r#""add":[{"type":"Candle","symbol":"A{=m}","fromTime":4}]}"#));
-    }
-
-    #[test]
-    fn messages_stay_under_the_size_limit_and_lose_nothing() {
-        let mut wanted = Subscriptions::default();
-        let symbols: Vec<String> = (0..5000).map(|n| format!(".SPXW261218C{n:05}\"")).collect();
-        wanted.add(quotes(), symbols.iter().map(|symbol| entry(symbol)), None, None);
-        let feed = wanted.feeds.get_mut(&quotes()).unwrap();
-        let mut told = Vec::new();
-        while feed.has_changes() {
-            let (message, count) = feed.next_message(quotes(), 1, false, 100_000, NOW);
-            assert!(message.len() <= MAX_MESSAGE + 2);
-            let parsed: serde_json::Value = serde_json::from_str(&message).unwrap();
-            let added = parsed["add"].as_array().unwrap();
-            assert_eq!(added.len(), count);
-            told.extend(added.iter().map(|item| item["symbol"].as_str().unwrap().to_owned()));
-        }
-        assert_eq!(told, symbols);
-    }
-}
+mod tests;

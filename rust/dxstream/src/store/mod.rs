@@ -463,6 +463,10 @@ impl EventSink for StoreWriter<'_> {
     fn gap(&mut self, gap: &TypeGap) {
         self.store.add_type_gap(gap.clone());
     }
+
+    fn last_time(&self, kind: EventKind, symbol: &str) -> Option<i64> {
+        self.store.last_time(kind, symbol)
+    }
 }
 
 #[cfg(all(test, dxstream_loom))]

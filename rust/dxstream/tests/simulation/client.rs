@@ -48,6 +48,7 @@ pub(crate) struct Client {
     stubborn: bool,
     rule: Rule,
     pub(crate) accepted: u64,
+    pub(crate) accepted_at: Vec<Duration>,
     pumped: u64,
     trace: bool,
 }
@@ -56,8 +57,13 @@ impl Client {
     pub(crate) fn new(mut choice: Choice, trace: bool) -> Self {
         let tables = Arc::new(Tables::new());
         let policy = ReconnectPolicy::default();
+        let mut session = SessionSettings::default();
+        if choice.one_in(2) {
+            // Every entry has a message of its own.
+            session.max_subscription = 0;
+        }
         let settings = LinkSettings {
-            session: SessionSettings::default(),
+            session,
             policy: policy.clone(),
             renews: true,
             heals_first: true,
@@ -74,6 +80,7 @@ impl Client {
             token: 0,
             rule: Rule::default(),
             accepted: 0,
+            accepted_at: Vec::new(),
             pumped: 0,
             trace,
         }
@@ -177,7 +184,7 @@ impl Client {
         while let Some(frame) = self.link.next_output() {
             if let Some(connection) = &mut server.connection {
                 self.say(now, || format!("-> {frame}"));
-                let at = now + connection.delay;
+                let at = connection.departure(now, &mut self.choice);
                 connection.to_server.push_back((at, frame));
             }
         }
@@ -187,6 +194,7 @@ impl Client {
                 LinkEvent::Accepted { epoch } => {
                     assert_eq!(epoch, self.accepted);
                     self.accepted += 1;
+                    self.accepted_at.push(now);
                     self.rule.accepted_at = Some(now);
                 }
                 LinkEvent::Lost { loss, attempt, delay } => {
@@ -198,6 +206,9 @@ impl Client {
                 LinkEvent::TypeGap(gap) => self.store.add_type_gap(gap),
                 LinkEvent::Gap(gap) => self.store.add_gap(gap),
                 LinkEvent::Complaint(_) => {}
+                LinkEvent::Interrupted(kind) => {
+                    self.store.interrupt(kind, self.link.wanted().symbols(kind));
+                }
                 LinkEvent::Displaced(entries) => server.displaced.extend(entries),
             }
         }

@@ -44,7 +44,7 @@ struct Channel {
 #[derive(Debug)]
 pub(crate) struct Connection {
     id: u64,
-    pub(crate) delay: Duration,
+    delay: Duration,
     pub(crate) to_client: VecDeque<(Duration, Down)>,
     pub(crate) to_server: VecDeque<(Duration, String)>,
     authorized: bool,
@@ -73,7 +73,8 @@ pub(crate) struct Server {
     connections: u64,
     /// Symbols of streams that the user wants.
     pub(crate) wanted: BTreeSet<(EventKind, String)>,
-    /// Those of them that were subscribed since, and not refused.
+    /// Those of them that were subscribed since. What was refused, or is on a channel that is closed,
+    /// stays among them if it was subscribed before.
     pub(crate) live: BTreeSet<(EventKind, String)>,
     pub(crate) log: Vec<Published>,
     /// Symbols whose history was or may be told anew without a reconnect.
@@ -227,13 +228,12 @@ impl Server {
     /// Closes a channel; says whether it was open.
     fn close(&mut self, channel: u64) -> bool {
         let connection = self.connection.as_mut().expect("a connection is open");
-        let Some(closed) = connection.channels.remove(&channel) else { return false };
+        let closed = connection.channels.remove(&channel).is_some();
         connection.closed.insert(channel);
-        self.let_go(closed.contract, closed.entries.into_keys());
-        true
+        closed
     }
 
-    /// Takes note that entries are not subscribed any more although the connection goes on.
+    /// Takes note that the client does not want entries any more.
     fn let_go(&mut self, contract: Contract, entries: impl IntoIterator<Item = Key>) {
         for (kind, symbol, _) in entries {
             if is_stream(kind, contract) {
@@ -299,7 +299,6 @@ impl Server {
         let full = connection.full;
         self.let_go(contract, remove.into_iter().map(|(key, _)| key));
         if !add.is_empty() && (rate || full) {
-            self.let_go(contract, add.into_iter().map(|(key, _)| key));
             // A link that hears of it asks again for all that it asked for just before.
             self.retold.extend(RECORDED.map(str::to_owned));
             let what = if full { "size is too big" } else { "rate is too high" };
@@ -311,12 +310,11 @@ impl Server {
             let open = connection.channels.get_mut(&channel).expect("the channel was there");
             open.entries.insert(key.clone(), from_time);
             let of_stream = (key.0, key.1.clone());
-            if mute {
-                self.let_go(contract, [key]);
-                continue;
-            }
             if is_stream(key.0, contract) && self.wanted.contains(&of_stream) {
                 self.live.insert(of_stream);
+            }
+            if mute {
+                continue;
             }
             let snapshot = self.market.snapshot(&key, from_time, &mut self.choice);
             let parts = 1 + self.choice.below(3);
@@ -452,6 +450,12 @@ impl Server {
 }
 
 impl Connection {
+    /// When what the client sends now is heard: each message takes its own time, and none overtakes.
+    pub(crate) fn departure(&self, now: Duration, choice: &mut Choice) -> Duration {
+        let last = self.to_server.back().map_or(Duration::ZERO, |(at, _)| *at);
+        last.max(now + choice.time(2 * self.delay))
+    }
+
     /// When what is sent now arrives; nothing overtakes.
     fn arrival(&self, now: Duration) -> Duration {
         let last = self.to_client.back().map_or(Duration::ZERO, |(at, _)| *at);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{DEFAULT_TIMEOUT, MAX_REOPENED, Session, SessionEvent, Stage};
+use super::{DEFAULT_TIMEOUT, EventSink, MAX_REOPENED, Session, SessionEvent, Stage};
 use crate::error::Error;
 use crate::loss::{Loss, one_line};
+use crate::protocol::gap::Cause;
 use crate::protocol::message::{AuthState, CONNECTION, ClientMessage, ServerMessage};
 use crate::protocol::subscription::Subscriptions;
 
@@ -19,6 +20,7 @@ impl Session {
         &mut self,
         message: Map<String, Value>,
         wanted: &mut Subscriptions,
+        sink: &impl EventSink,
         now: Duration,
     ) {
         let Ok(message) = serde_json::from_value(Value::Object(message)) else {
@@ -32,22 +34,29 @@ impl Session {
             ServerMessage::AuthState { state } => self.receive_auth_state(state, wanted, now),
             ServerMessage::Error { channel, error, message } => {
                 self.counters.server_errors += 1;
-                self.receive_error(channel, &error, &message, wanted, now);
+                self.receive_answer(channel);
+                self.receive_error((channel, &error, &message), wanted, sink, now);
             }
             ServerMessage::ChannelOpened { channel } => {
-                if let Some(opened) = self.channels.by_id(channel).filter(|known| !known.opened) {
-                    opened.opened = true;
+                if self.receive_answer(channel) {
+                    let cancel = self.channels.cancel_question(channel);
+                    self.send(cancel, now);
+                } else if let Some(opened) =
+                    self.channels.by_id(channel).filter(|known| !known.opened)
+                {
+                    opened.open(now, now + self.settings.answer_timeout);
                     opened.aggregation_period =
                         wanted.feeds.get(&opened.key).and_then(|feed| feed.aggregation_period);
-                    opened.config_by = Some(now + self.settings.answer_timeout);
                     let setup = opened.setup();
                     self.send(setup, now);
                     self.send_changes(wanted, now);
                 }
             }
             ServerMessage::ChannelClosed { channel } => {
-                if let Some(key) = self.channels.closed(channel) {
+                self.receive_answer(channel);
+                if let Some(closed) = self.channels.closed(channel) {
                     self.reopened += 1;
+                    let key = closed.key;
                     let kind = key.kind.name();
                     if self.reopened > MAX_REOPENED {
                         return self.fail(Loss::protocol(format!(
@@ -57,18 +66,31 @@ impl Session {
                     self.complain(format!(
                         "the server closed the channel of {kind}; it is reopened"
                     ));
+                    if closed.subscribed {
+                        wanted.resume_channel(key, |kind, symbol| sink.last_time(kind, symbol));
+                        self.interrupted(key, self.received_before, Cause::Closed);
+                    }
                     self.send_changes(wanted, now);
                 }
             }
             ServerMessage::FeedConfig { channel, event_fields } => {
                 let Some(channel) = self.channels.by_id(channel) else { return };
-                channel.config_by = None;
+                channel.set_configured();
                 if let Err(problem) = channel.configure(&event_fields) {
                     self.complain(format!("FEED_CONFIG cannot be used: {problem}"));
                 }
             }
             ServerMessage::Keepalive {} | ServerMessage::Unknown => {}
         }
+    }
+
+    /// Takes note of what came about a channel, if the server was asked whether it has taken all.
+    fn receive_answer(&mut self, channel: u64) -> bool {
+        let answers = self.channels.answers(channel);
+        if answers {
+            self.events.push_back(SessionEvent::Answered(channel));
+        }
+        answers
     }
 
     fn receive_setup(&mut self, theirs: Option<f64>, ours: Option<f64>, now: Duration) {
@@ -119,10 +141,9 @@ impl Session {
 
     fn receive_error(
         &mut self,
-        channel: u64,
-        error: &str,
-        message: &str,
+        (channel, error, message): (u64, &str, &str),
         wanted: &mut Subscriptions,
+        sink: &impl EventSink,
         now: Duration,
     ) {
         let accepted = self.stage == Stage::Authorized;
@@ -137,9 +158,12 @@ impl Session {
         });
         if message.contains(TOO_FAST) {
             self.pace.slow_down(now);
-            wanted.ask_again(about, now);
+            let last = |kind, symbol: &str| sink.last_time(kind, symbol);
+            for (key, since) in wanted.ask_again(about, last, now) {
+                self.interrupted(key, since, Cause::TooFast);
+            }
         } else if message.contains(TOO_MANY) {
-            let displaced = wanted.displace(about);
+            let displaced = wanted.displace(about, now);
             self.events.push_back(SessionEvent::Displaced(displaced));
             self.send_changes(wanted, now);
         }

@@ -145,6 +145,10 @@ impl EventSink for Nowhere {
     fn snapshot_mark(&mut self, _: EventKind, _: &SnapshotMark) {}
 
     fn gap(&mut self, _: &TypeGap) {}
+
+    fn last_time(&self, _: EventKind, _: &str) -> Option<i64> {
+        None
+    }
 }
 
 proptest! {

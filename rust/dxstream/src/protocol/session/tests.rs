@@ -30,6 +30,10 @@ impl EventSink for Rows {
     fn snapshot_mark(&mut self, _: EventKind, _: &SnapshotMark) {}
 
     fn gap(&mut self, _: &TypeGap) {}
+
+    fn last_time(&self, _: EventKind, _: &str) -> Option<i64> {
+        None
+    }
 }
 
 impl Talk {
