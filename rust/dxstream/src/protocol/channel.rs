@@ -20,7 +20,7 @@ pub(super) struct Channel {
     pub(super) id: u64,
     pub(super) key: FeedKey,
     pub(super) opened: bool,
-    pub(super) opened_at: Duration,
+    opened_at: Duration,
     /// The server was sent a FEED_SUBSCRIPTION on this channel.
     pub(super) subscribed: bool,
     /// The aggregation period of the last FEED_SETUP.
@@ -62,6 +62,11 @@ impl Channel {
         self.opened = true;
         self.opened_at = now;
         self.config_by = Some(config_by);
+    }
+
+    /// When the server opened it, where it has not configured it since.
+    pub(super) fn unconfigured_since(&self) -> Option<Duration> {
+        (!self.configured).then_some(self.opened_at)
     }
 
     /// Takes note of a FEED_CONFIG, or of data.
@@ -201,9 +206,10 @@ impl Channels {
         self.open.iter().all(|channel| channel.opened)
     }
 
-    /// Whether the server has configured every channel of an event type.
-    pub(super) fn are_configured(&self, kind: EventKind) -> bool {
-        self.open.iter().filter(|channel| channel.key.kind == kind).all(|open| open.configured)
+    /// When the server opened the first channel of an event type that it has not configured since.
+    pub(super) fn unconfigured_since(&self, kind: EventKind) -> Option<Duration> {
+        let open = self.open.iter().filter(|channel| channel.key.kind == kind && channel.opened);
+        open.filter_map(Channel::unconfigured_since).min()
     }
 
     /// When the first channel that the server has not configured should have been.

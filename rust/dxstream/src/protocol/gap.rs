@@ -20,7 +20,8 @@ pub struct TypeGap {
     pub kind: EventKind,
     /// Which connection ended it, counted from 0.
     pub epoch: u64,
-    /// When the last message came before the loss.
+    /// When the last message came before the loss, or when the server opened a channel that it never
+    /// configured.
     pub from: Duration,
     /// When the server was known to have everything that was asked for again.
     pub to: Duration,
@@ -36,7 +37,7 @@ pub struct TypeGap {
 pub struct Gap {
     /// Which connection ended it, counted from 0.
     pub epoch: u64,
-    /// When the last message came before the loss.
+    /// The first of the types' beginnings.
     pub from: Duration,
     /// When the last of the types was over.
     pub to: Duration,
@@ -145,35 +146,33 @@ impl OpenGaps {
         self.types().map(|(kind, _)| kind).collect()
     }
 
-    /// Opens the gap of a connection that was lost, for event types that are in no other; the next
-    /// connection is `epoch`. Each type is with whether it will be healed.
+    /// Opens a gap of event types that are in no other; connection `epoch` is to end it. Each type is
+    /// with since when events may be missing and whether it will be healed.
     pub(super) fn open(
         &mut self,
         epoch: u64,
         from: Duration,
         loss: Loss,
-        kinds: impl IntoIterator<Item = (EventKind, bool)>,
+        types: impl IntoIterator<Item = (EventKind, Duration, bool)>,
     ) {
-        let progress = |healed| Progress { from, healed, unconfigured: false, asked: None };
-        let types = kinds.into_iter().map(|(kind, healed)| (kind, progress(healed))).collect();
-        self.open.push(OpenGap { epoch, from, loss, types, over: Vec::new() });
+        let types = types.into_iter().map(|(kind, from, healed)| {
+            (kind, Progress { from, healed, unconfigured: false, asked: None })
+        });
+        self.open.push(OpenGap { epoch, from, loss, types: types.collect(), over: Vec::new() });
     }
 
     /// Opens the gap of a channel, or keeps open the one in which its event type is.
     pub(super) fn interrupt(&mut self, epoch: u64, interruption: &Interruption) {
         let Interruption { key, since, cause } = *interruption;
-        let unconfigured = cause == Cause::Unconfigured;
-        if let Some((_, open)) = self.types_mut().find(|(kind, _)| *kind == key.kind) {
-            open.from = open.from.min(since);
-            open.healed &= key.heals();
-            open.unconfigured |= unconfigured;
-            open.asked = None;
-            return;
+        if !self.kinds().contains(&key.kind) {
+            let of_type = (key.kind, since, key.heals());
+            self.open(epoch, since, interruption.loss(), [of_type]);
         }
-        self.open(epoch, since, interruption.loss(), [(key.kind, key.heals())]);
-        if unconfigured && let Some((_, open)) = self.types_mut().find(|(kind, _)| *kind == key.kind)
-        {
-            open.unconfigured = true;
+        for (_, progress) in self.types_mut().filter(|(kind, _)| *kind == key.kind) {
+            progress.from = progress.from.min(since);
+            progress.healed &= key.heals();
+            progress.unconfigured |= cause == Cause::Unconfigured;
+            progress.asked = None;
         }
     }
 

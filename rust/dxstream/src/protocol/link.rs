@@ -236,8 +236,12 @@ impl Link {
         kinds.extend(self.gaps.kinds());
         self.events.extend(self.gaps.cut(now).into_iter().map(LinkEvent::TypeGap));
         self.tell_whole_gaps(now);
-        let kinds = kinds.into_iter().map(|kind| (kind, healed.contains(&kind)));
-        self.gaps.open(self.accepted, session.last_received(), loss.clone(), kinds);
+        let from = session.last_received();
+        let types = kinds.into_iter().map(|kind| {
+            let from = session.unconfigured_since(kind).map_or(from, |since| from.min(since));
+            (kind, from, healed.contains(&kind))
+        });
+        self.gaps.open(self.accepted, from, loss.clone(), types);
     }
 
     /// Lets the link wait until then before it connects, if it would connect earlier.
@@ -420,7 +424,7 @@ impl Link {
             let question = session.ask_whether_all_is_taken(now);
             self.gaps.asked(&kinds, question, |kind| self.wanted.is_told_at_once(kind), now);
         }
-        self.gaps.settle(now, |kind| session.is_configured(kind))
+        self.gaps.settle(now, |kind| session.unconfigured_since(kind).is_none())
     }
 }
 

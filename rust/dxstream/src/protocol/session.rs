@@ -456,9 +456,10 @@ impl Session {
         }
     }
 
-    /// Whether the server has configured every channel of an event type.
-    pub fn is_configured(&self, kind: EventKind) -> bool {
-        self.channels.are_configured(kind)
+    /// Since when events of a type may be missing because the server has neither configured a channel
+    /// that it opened nor sent data.
+    pub fn unconfigured_since(&self, kind: EventKind) -> Option<Duration> {
+        self.channels.unconfigured_since(kind)
     }
 
     /// Asks the server something that it answers once it has taken all that it was sent before; gives

@@ -68,7 +68,8 @@ impl Session {
                     ));
                     if closed.subscribed {
                         wanted.resume_channel(key, |kind, symbol| sink.last_time(kind, symbol));
-                        self.interrupted(key, self.received_before, Cause::Closed);
+                        let since = closed.unconfigured_since().unwrap_or(self.received_before);
+                        self.interrupted(key, since, Cause::Closed);
                     }
                     self.send_changes(wanted, now);
                 }
