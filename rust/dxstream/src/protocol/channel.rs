@@ -131,8 +131,8 @@ pub(super) struct Channels {
     open: Vec<Channel>,
     /// Channels that were cancelled and whose CHANNEL_CLOSED has not come.
     cancelled: Vec<u64>,
-    /// Channels that were asked for to have an answer.
-    questions: Vec<u64>,
+    /// Channels that were asked for to have an answer, and when.
+    questions: Vec<(u64, Duration)>,
     made: u64,
 }
 
@@ -150,17 +150,22 @@ impl Channels {
     }
 
     /// Asks for a channel that nobody needs; gives its id.
-    pub(super) fn ask(&mut self) -> (u64, String) {
+    pub(super) fn ask(&mut self, now: Duration) -> (u64, String) {
         let id = self.next_id();
-        self.questions.push(id);
+        self.questions.push((id, now));
         (id, request(id, Contract::Auto))
     }
 
-    /// Takes note that something came about a channel. Says whether it answers a question.
-    pub(super) fn answers(&mut self, id: u64) -> bool {
-        let open = self.questions.len();
-        self.questions.retain(|&question| question != id);
-        self.questions.len() < open
+    /// Whether the server owes an answer.
+    pub(super) fn owe_answer(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
+    /// Takes note that something came about a channel. Says when the question was asked that it answers,
+    /// if it answers one.
+    pub(super) fn answers(&mut self, id: u64) -> Option<Duration> {
+        let at = self.questions.iter().position(|(question, _)| *question == id)?;
+        Some(self.questions.swap_remove(at).1)
     }
 
     /// Takes back the request for a channel that nobody needs.

@@ -470,7 +470,7 @@ impl Session {
     /// any time or not at all, and another SETUP changes timeouts; and a WebSocket's pong tells that
     /// bytes were read, maybe by a proxy, not what became of the messages.
     pub fn ask_whether_all_is_taken(&mut self, now: Duration) -> u64 {
-        let (question, request) = self.channels.ask();
+        let (question, request) = self.channels.ask(now);
         self.send(request, now);
         question
     }

@@ -7,8 +7,11 @@ use serde::Serialize;
 
 use crate::event::{Contract, EventKind};
 
-/// How long an ERROR that refuses a subscription may take to come.
+/// How long an ERROR that refuses a subscription takes to come at most, but for a network that stalls.
 const UNCERTAIN: Duration = Duration::from_secs(3);
+
+/// How long it may take to come, whatever happens.
+const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// One channel's worth of subscriptions: an event type under a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,12 +152,16 @@ impl Feed {
         }
     }
 
-    /// Asks again for all that the server may just have refused. Says since when events may be missing
-    /// of what a server had taken before.
-    fn ask_again(&mut self, now: Duration) -> Option<Duration> {
+    /// Asks again for all that the server may just have refused: of what it did not answer behind, the
+    /// last seconds' messages, or all where there are none or it owes an answer. Says since when events
+    /// may be missing of what a server had taken before.
+    fn ask_again(&mut self, owes_answer: bool, now: Duration) -> Option<Duration> {
         self.forget_certain(now);
+        let last = self.uncertain.partition_point(|(sent_at, _)| *sent_at + UNCERTAIN <= now);
+        let all = owes_answer || last == self.uncertain.len();
+        let refused = self.uncertain.split_off(if all { 0 } else { last });
         let mut missing_since = None;
-        for (sent_at, entries) in std::mem::take(&mut self.uncertain) {
+        for (sent_at, entries) in refused {
             for entry in entries {
                 let Some(wish) = self.wanted.get(&entry) else { continue };
                 if wish.taken {
@@ -167,8 +174,13 @@ impl Feed {
     }
 
     fn forget_certain(&mut self, now: Duration) {
+        self.set_certain(now.saturating_sub(REMEMBERED));
+    }
+
+    /// Takes note that the server has not refused what it was sent before then.
+    fn set_certain(&mut self, before: Duration) {
         while let Some((_, entries)) =
-            self.uncertain.pop_front_if(|(sent_at, _)| *sent_at + UNCERTAIN <= now)
+            self.uncertain.pop_front_if(|(sent_at, _)| *sent_at < before)
         {
             entries.iter().for_each(|entry| self.set_taken(entry));
         }
@@ -378,6 +390,11 @@ impl Subscriptions {
         }
     }
 
+    /// Takes note that the server has answered behind what it was sent before then.
+    pub(super) fn set_certain(&mut self, before: Duration) {
+        self.feeds.values_mut().for_each(|feed| feed.set_certain(before));
+    }
+
     /// Whether the history of a symbol was asked for from its last event on.
     pub(super) fn is_resumed(&self, key: FeedKey, symbol: &str) -> bool {
         self.feeds.get(&key).is_some_and(|feed| feed.resumed.contains_key(symbol))
@@ -453,13 +470,14 @@ impl Subscriptions {
     pub(super) fn ask_again(
         &mut self,
         key: Option<FeedKey>,
+        owes_answer: bool,
         last: impl Fn(EventKind, &str) -> Option<i64>,
         now: Duration,
     ) -> Vec<(FeedKey, Duration)> {
         let feeds = self.feeds.iter_mut().filter(|(of, _)| key.is_none_or(|key| **of == key));
         let missing = feeds.filter_map(|(&key, feed)| {
             feed.resume(key, &last);
-            Some((key, feed.ask_again(now)?))
+            Some((key, feed.ask_again(owes_answer, now)?))
         });
         missing.collect()
     }

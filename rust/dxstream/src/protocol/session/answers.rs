@@ -34,11 +34,11 @@ impl Session {
             ServerMessage::AuthState { state } => self.receive_auth_state(state, wanted, now),
             ServerMessage::Error { channel, error, message } => {
                 self.counters.server_errors += 1;
-                self.receive_answer(channel);
+                self.receive_answer(channel, wanted);
                 self.receive_error((channel, &error, &message), wanted, sink, now);
             }
             ServerMessage::ChannelOpened { channel } => {
-                if self.receive_answer(channel) {
+                if self.receive_answer(channel, wanted) {
                     let cancel = self.channels.cancel_question(channel);
                     self.send(cancel, now);
                 } else if let Some(opened) =
@@ -53,7 +53,7 @@ impl Session {
                 }
             }
             ServerMessage::ChannelClosed { channel } => {
-                self.receive_answer(channel);
+                self.receive_answer(channel, wanted);
                 if let Some(closed) = self.channels.closed(channel) {
                     self.reopened += 1;
                     let key = closed.key;
@@ -86,12 +86,13 @@ impl Session {
     }
 
     /// Takes note of what came about a channel, if the server was asked whether it has taken all.
-    fn receive_answer(&mut self, channel: u64) -> bool {
-        let answers = self.channels.answers(channel);
-        if answers {
+    fn receive_answer(&mut self, channel: u64, wanted: &mut Subscriptions) -> bool {
+        let asked_at = self.channels.answers(channel);
+        if let Some(asked_at) = asked_at {
+            wanted.set_certain(asked_at);
             self.events.push_back(SessionEvent::Answered(channel));
         }
-        answers
+        asked_at.is_some()
     }
 
     fn receive_setup(&mut self, theirs: Option<f64>, ours: Option<f64>, now: Duration) {
@@ -160,7 +161,8 @@ impl Session {
         if message.contains(TOO_FAST) {
             self.pace.slow_down(now);
             let last = |kind, symbol: &str| sink.last_time(kind, symbol);
-            for (key, since) in wanted.ask_again(about, last, now) {
+            let owes_answer = self.channels.owe_answer();
+            for (key, since) in wanted.ask_again(about, owes_answer, last, now) {
                 self.interrupted(key, since, Cause::TooFast);
             }
         } else if message.contains(TOO_MANY) {
