@@ -81,7 +81,7 @@ impl Conversation {
             "." => self.now += Duration::from_millis(word().parse::<u16>().unwrap_or(100).into()),
             "!" => {
                 let code = word().parse().ok();
-                self.lose(Loss::closed(code, word(), self.link.is_accepted()));
+                self.lose(self.link.closed(code, word()));
             }
             "b" => self.link.receive_binary(self.now),
             _ => {

@@ -72,8 +72,9 @@ impl Loss {
         }
     }
 
-    /// The server closed the connection, after it had accepted the client or before.
-    pub fn closed(code: Option<u16>, reason: &str, accepted: bool) -> Self {
+    /// The server closed the connection, after it had accepted the client or before. The texts of this
+    /// and of [`Loss::of_server`] hold no secret.
+    pub(crate) fn closed(code: Option<u16>, reason: &str, accepted: bool) -> Self {
         let reason = one_line(reason);
         let text = match code {
             Some(code) => format!("the server closed the connection: {code} {reason}"),
@@ -94,7 +95,7 @@ impl Loss {
 
     /// The server sent an ERROR that ends the session, after it had accepted the client or before.
     pub(crate) fn of_server(kind: &str, message: &str, accepted: bool) -> Self {
-        let text = format!("the server says {kind}: {}", one_line(message));
+        let text = format!("the server says {}: {}", one_line(kind), one_line(message));
         if message.contains(TOO_MANY_SESSIONS) {
             return Self::saturation(&text);
         }

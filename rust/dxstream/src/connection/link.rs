@@ -274,7 +274,7 @@ impl LinkTask {
                 Received::Close(close) => {
                     let (code, reason) = close.unzip();
                     let reason = reason.unwrap_or_default();
-                    return Err(Loss::closed(code, &reason, self.link.is_accepted()));
+                    return Err(self.link.closed(code, &reason));
                 }
             }
             if left == 0 {

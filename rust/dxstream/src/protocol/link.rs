@@ -175,6 +175,12 @@ impl Link {
         self.step = Step::Converse;
     }
 
+    /// The loss of a connection that the server closed, with or without a code.
+    pub fn closed(&self, code: Option<u16>, reason: &str) -> Loss {
+        let reason = Secret::hide(self.token.as_ref(), reason);
+        Loss::closed(code, &reason, self.is_accepted())
+    }
+
     /// Takes note that the connection is lost, or was not made. What the link waits for then, and asks
     /// for, `last` tells: the time of a symbol's last event, in ms since 1970 UTC.
     pub fn lost(

@@ -153,6 +153,7 @@ impl Stage {
 #[derive(Debug)]
 pub struct Session {
     settings: SessionSettings,
+    /// What AUTH sends, and what is hidden wherever the server repeats it.
     token: Option<Secret>,
     stage: Stage,
     accepted: bool,
@@ -400,9 +401,11 @@ impl Session {
 
     fn pass_on(&mut self, channel: u64, wanted: &mut Subscriptions, sink: &mut impl EventSink) {
         let Some(channel) = self.channels.by_id(channel) else { return };
-        channel.set_configured();
         let key = channel.key;
         for (kind, rows) in self.batch.blocks() {
+            if kind == key.kind {
+                channel.set_configured();
+            }
             let count = (rows.len() / kind.fields().len()) as u64;
             self.counters.events += count;
             self.counters.by_type[kind as usize] += count;

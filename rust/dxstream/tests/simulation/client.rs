@@ -237,7 +237,7 @@ impl Client {
                 self.pump(server, now);
             }
             Down::Close(code, reason) => {
-                let loss = Loss::closed(Some(code), reason, self.link.is_accepted());
+                let loss = self.link.closed(Some(code), reason);
                 self.lose(loss, server, now);
             }
             Down::Reset => self.lose(Loss::passing("the connection broke"), server, now),

@@ -10,6 +10,7 @@ use crate::loss::{Loss, one_line};
 use crate::protocol::gap::Cause;
 use crate::protocol::message::{AuthState, CONNECTION, ClientMessage, ServerMessage};
 use crate::protocol::subscription::Subscriptions;
+use crate::secret::Secret;
 
 /// What servers say of subscriptions that they refused, seen live. Neither names what was refused.
 const TOO_FAST: &str = "subscription rate is too high";
@@ -35,6 +36,7 @@ impl Session {
             ServerMessage::Error { channel, error, message } => {
                 self.counters.server_errors += 1;
                 self.receive_answer(channel, wanted);
+                let [error, message] = [error, message].map(|text| self.hide(&text));
                 self.receive_error((channel, &error, &message), wanted, sink, now);
             }
             ServerMessage::ChannelOpened { channel } => {
@@ -78,11 +80,17 @@ impl Session {
                 let Some(channel) = self.channels.by_id(channel) else { return };
                 channel.set_configured();
                 if let Err(problem) = channel.configure(&event_fields) {
+                    let problem = one_line(&self.hide(&problem));
                     self.complain(format!("FEED_CONFIG cannot be used: {problem}"));
                 }
             }
             ServerMessage::Keepalive {} | ServerMessage::Unknown => {}
         }
+    }
+
+    /// A text of the server, without the token.
+    fn hide(&self, text: &str) -> String {
+        Secret::hide(self.token.as_ref(), text)
     }
 
     /// Takes note of what came about a channel, if the server was asked whether it has taken all.
@@ -112,13 +120,12 @@ impl Session {
                 self.stage = Stage::Authorized;
                 self.accepted = true;
                 self.answer_by = None;
-                self.token = None;
                 wanted.forget_told();
                 self.events.push_back(SessionEvent::Authorized);
                 self.send_changes(wanted, now);
             }
             // The first UNAUTHORIZED invites to AUTH; servers refuse an AUTH that comes before it.
-            (AuthState::Unauthorized, Stage::Setup | Stage::AuthState) => match self.token.take() {
+            (AuthState::Unauthorized, Stage::Setup | Stage::AuthState) => match &self.token {
                 Some(token) => {
                     let auth = ClientMessage::Auth { channel: CONNECTION, token: token.expose() };
                     let frame = auth.frame();
@@ -153,7 +160,7 @@ impl Session {
             return self.fail(Loss::of_server(error, message, accepted));
         }
         let about = self.channels.by_id(channel).map(|channel| channel.key);
-        let text = format!("the server says {error}: {}", one_line(message));
+        let text = format!("the server says {}: {}", one_line(error), one_line(message));
         self.complain(match about {
             Some(key) => format!("{text} (channel of {})", key.kind.name()),
             None => text,
