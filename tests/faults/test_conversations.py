@@ -147,10 +147,10 @@ def test_a_channel_that_is_closed_again_and_again_ends_the_connection() -> None:
         Fault(
             Inject.message("CHANNEL_CLOSED", channel),
             after="CHANNEL_OPENED",
-            number=number,
+            times=None,
             connection=1,
         )
-        for number, channel in enumerate((1, 3, 5, 7), 1)
+        for channel in range(1, 30, 2)
     ]
     with server(*closed) as exchange, stream(exchange) as streamer:
         streamer.subscribe(Quote, "A", 0)

@@ -413,8 +413,7 @@ impl Session {
                 Some(transactions) if kind == key.kind => {
                     let loaded = &mut |symbol: SymbolId| {
                         let symbol = self.tables.symbol(symbol).unwrap_or("");
-                        wanted.loaded(key, symbol);
-                        wanted.is_resumed(key, symbol)
+                        wanted.loaded(key, symbol)
                     };
                     transactions.pass(rows, &mut |group| match group {
                         Group::Rows(rows) => sink.rows(kind, rows),

@@ -381,23 +381,19 @@ impl Subscriptions {
         self.feeds.values_mut().for_each(Feed::forget_told);
     }
 
-    /// Takes note that the history of a symbol has come, as it was asked for.
-    pub(super) fn loaded(&mut self, key: FeedKey, symbol: &str) {
-        if let Some(feed) = self.feeds.get_mut(&key)
-            && !feed.loaded.contains(symbol)
-        {
+    /// Takes note that the history of a symbol has come, as it was asked for. Says whether that was from
+    /// its last event on; if it comes once more, it is as new.
+    pub(super) fn loaded(&mut self, key: FeedKey, symbol: &str) -> bool {
+        let Some(feed) = self.feeds.get_mut(&key) else { return false };
+        if !feed.loaded.contains(symbol) {
             feed.loaded.insert(symbol.to_owned());
         }
+        feed.resumed.remove(symbol).is_some()
     }
 
     /// Takes note that the server has answered behind what it was sent before then.
     pub(super) fn set_certain(&mut self, before: Duration) {
         self.feeds.values_mut().for_each(|feed| feed.set_certain(before));
-    }
-
-    /// Whether the history of a symbol was asked for from its last event on.
-    pub(super) fn is_resumed(&self, key: FeedKey, symbol: &str) -> bool {
-        self.feeds.get(&key).is_some_and(|feed| feed.resumed.contains_key(symbol))
     }
 
     /// Lets the next connection ask for the history of symbols that have theirs from their last event

@@ -11,6 +11,7 @@ use dxstream::{Error, Loss, Remedy, Secret};
 use crate::choice::Choice;
 use crate::market::START;
 use crate::server::{Down, Server};
+use crate::world::Messages;
 
 /// Most bytes of a link's state as text, with the few subscriptions that a simulation has.
 const MOST_STATE: usize = 256 << 10;
@@ -54,12 +55,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(mut choice: Choice, trace: bool) -> Self {
+    pub(crate) fn new(mut choice: Choice, messages: Messages, trace: bool) -> Self {
         let tables = Arc::new(Tables::new());
         let policy = ReconnectPolicy::default();
         let mut session = SessionSettings::default();
-        if choice.one_in(2) {
-            // Every entry has a message of its own.
+        if messages == Messages::OfOne {
             session.max_subscription = 0;
         }
         let settings = LinkSettings {

@@ -401,7 +401,8 @@ impl Server {
                 self.market.restart();
                 self.send(Down::Close(1012, "restart"), now);
             }
-            9 if connection.authorized => {
+            // A client that has not heard of AUTHORIZED would take it for an answer to AUTH.
+            9 if connection.authorized && !channels.is_empty() => {
                 self.token += 1;
                 match self.choice.below(2) {
                     0 => {
