@@ -179,8 +179,7 @@ impl Feed {
 
     /// Takes note that the server has not refused what it was sent before then.
     fn set_certain(&mut self, before: Duration) {
-        while let Some((_, entries)) =
-            self.uncertain.pop_front_if(|(sent_at, _)| *sent_at < before)
+        while let Some((_, entries)) = self.uncertain.pop_front_if(|(sent_at, _)| *sent_at < before)
         {
             entries.iter().for_each(|entry| self.set_taken(entry));
         }

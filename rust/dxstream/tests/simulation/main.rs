@@ -56,7 +56,8 @@ fn run(test: &str, messages: Messages) -> Outcome {
     let (next, end) = (AtomicU64::new(0), number("SEEDS").unwrap_or(SEEDS));
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let runs: Vec<_> = thread::scope(|scope| {
-        let runs: Vec<_> = (0..threads).map(|_| scope.spawn(|| take_seeds(messages, &next, end))).collect();
+        let runs: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| take_seeds(messages, &next, end))).collect();
         runs.into_iter().map(|run| run.join().expect("a run's panic is caught")).collect()
     });
     let mut sum = Outcome::default();

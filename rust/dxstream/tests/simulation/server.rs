@@ -451,10 +451,10 @@ impl Server {
 }
 
 impl Connection {
-    /// When what the client sends now is heard: each message takes its own time, and none overtakes.
+    /// When what the client sends now is heard: some time after what it sent before.
     pub(crate) fn departure(&self, now: Duration, choice: &mut Choice) -> Duration {
         let last = self.to_server.back().map_or(Duration::ZERO, |(at, _)| *at);
-        last.max(now + choice.time(2 * self.delay))
+        last.max(now) + choice.time(self.delay)
     }
 
     /// When what is sent now arrives; nothing overtakes.
