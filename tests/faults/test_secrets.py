@@ -4,10 +4,12 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import until
 from healing import CANARY, SOON, change, flows, server, stream
 
 from dxstream import AuthenticationError, ConnectionLostError, DXLinkStreamer, Endpoint
 from dxstream.dxfeed import Quote
+from dxstream.faults import Fault, Inject
 
 if TYPE_CHECKING:
     from faults.conftest import Told
@@ -70,3 +72,31 @@ def test_a_refused_token_is_not_quoted() -> None:
         with pytest.raises(AuthenticationError, match="refused the token"), stream(exchange):
             pass
         assert any(CANARY in message for message in exchange.received())
+
+
+def test_a_server_that_repeats_the_token_is_not_quoted(told: "Told") -> None:
+    said = Inject.message("ERROR", error="UNKNOWN", message=f"token={CANARY} is odd")
+    columns = {"Quote": [CANARY, CANARY]}
+    unusable = Inject.message("FEED_CONFIG", 1, eventFields=columns)
+    faults = [Fault(action, after="FEED_DATA", connection=1) for action in (said, unusable)]
+    with server(*faults) as exchange, stream(exchange) as streamer:
+        streamer.subscribe(Quote, "A", 0)
+        flows(exchange, streamer)
+        until(lambda: len(streamer.stats().complaints) == 2)
+        assert "UNKNOWN: token=*** is odd" in streamer.stats().complaints[0]
+        assert "***" in streamer.stats().complaints[1]
+        exchange.close_connections(1011, f"bye {CANARY}")
+        assert (change(streamer).reason or "").endswith("1011 bye ***")
+        until(lambda: streamer.gaps)
+        assert streamer.gaps[0].reason.endswith("1011 bye ***")
+    assert any("1011 bye ***" in text for text in told.texts())
+
+
+def test_a_server_that_refuses_the_token_and_repeats_it_is_not_quoted() -> None:
+    refusal = Inject.message("ERROR", error="UNAUTHORIZED", message=f"{CANARY} has expired")
+    with (
+        server(Fault(refusal, at="AUTH_STATE", number=2)) as exchange,
+        pytest.raises(AuthenticationError, match=r"UNAUTHORIZED: \*\*\* has expired"),
+        stream(exchange),
+    ):
+        pass
