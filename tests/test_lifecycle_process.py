@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +23,20 @@ URL = sys.argv[1]
 """
 
 
+ENDS = """
+import atexit, time
+# Registered first, and therefore called last.
+atexit.register(lambda: print(time.monotonic_ns(), flush=True))
+"""
+"""Lets a program say when it ends."""
+
+
 @contextmanager
-def program(script: str, url: str = "sim://") -> Iterator["subprocess.Popen[str]"]:
+def program(
+    script: str, url: str = "sim://", before: str = ""
+) -> Iterator["subprocess.Popen[str]"]:
     """Run a program in which every warning is an error; kill it where it does not end."""
-    source = PRELUDE + textwrap.dedent(script)
+    source = before + PRELUDE + textwrap.dedent(script)
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", source, url],
         stdout=subprocess.PIPE,
@@ -112,16 +123,26 @@ EXITS_ON_SIGTERM = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
 @pytest.mark.parametrize("way", WAITS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_program_that_waits_and_its_connection(
-    exchange: Exchange, way: str, number: signal.Signals
+    exchange: Exchange,
+    way: str,
+    number: signal.Signals,
+    request: pytest.FixtureRequest,
 ) -> None:
     if way == "trio" and number == signal.SIGTERM:
         pytest.skip("trio complains of every exit that a handler of signals makes")
-    with program(EXITS_ON_SIGTERM + textwrap.dedent(WAITS[way]), exchange.url) as running:
+    script = EXITS_ON_SIGTERM + textwrap.dedent(WAITS[way])
+    with program(script, exchange.url, before=ENDS) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "ready\n"
         until(lambda: exchange.stats().subscriptions == 1)
+        # The monotonic clock is the same in every process.
+        sent = time.monotonic_ns()
         running.send_signal(number)
-        code, _, err = ended(running)
+        code, out, err = ended(running)
+        seconds = (int(out) - sent) / 1e9
+        request.node.user_properties.append(("seconds from the signal to the end", seconds))
+        # How long it takes where nothing else runs is measured, not asserted.
+        assert 0 < seconds < DEADLINE
         if number == signal.SIGINT:
             assert code in (1, -signal.SIGINT)
             assert err.splitlines()[-1] == "KeyboardInterrupt"
@@ -217,6 +238,22 @@ EXITS = {
             pass
         """,
 }
+for name, call in {
+    "result": "get_event(Trade).result()",
+    "collect": 'collect(Trade, "A").result()',
+}.items():
+    EXITS[f"daemon thread in {name}"] = f"""
+        streamer = DXLinkStreamer(URL).__enter__()
+        streamer.subscribe(Quote, "AAPL", 0)
+        waiting = threading.Event()
+        def read():
+            waiting.set()
+            while True:
+                streamer.{call}
+        threading.Thread(target=read, daemon=True).start()
+        waiting.wait()
+        next(streamer.listen(Quote))
+        """
 EXITS["uvloop"] = "import uvloop\n" + textwrap.dedent(EXITS["asyncio"]).replace(
     "asyncio.run", "uvloop.run"
 )
@@ -348,6 +385,36 @@ def test_forks_while_threads_stream_and_connect_do_not_hang() -> None:
         print(codes)
         """)
     assert out == "{0}\n"
+
+
+def test_the_child_of_a_fork_connects_though_another_thread_followed_log_levels() -> None:
+    out = says("""
+        import logging
+        from dxstream import logs
+        logging.basicConfig(stream=sys.stdout, format="%(message)s")
+        logging.getLogger("dxstream").setLevel(logging.INFO)
+        held, forked = threading.Event(), threading.Event()
+        def hold():
+            with logs._lock:
+                held.set()
+                forked.wait()
+        exchange = Exchange(None)
+        with DXLinkStreamer(exchange.url):
+            # The thread that hands records over is there, and another holds the lock.
+            holder = threading.Thread(target=hold)
+            holder.start()
+            held.wait()
+            pid = os.fork()
+            if pid == 0:
+                with Exchange(None) as another, DXLinkStreamer(another.url) as own:
+                    assert own.state == "connected"
+                sys.exit(7)
+            forked.set()
+            holder.join()
+            print("code", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        """)
+    assert "code 7" in out.splitlines()
+    assert out.count("connected in") == 2
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

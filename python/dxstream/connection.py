@@ -18,7 +18,7 @@ from dxstream.errors import StreamerClosedError
 from dxstream.exchange import Exchange
 from dxstream.healing import Gap, ReconnectPolicy, StateChanges
 from dxstream.process import Local
-from dxstream.waiting import Call, Procedure, Wait, run, run_blocking
+from dxstream.waiting import Call, Procedure, Wait, end_daemons, run, run_blocking
 
 __all__ = ["Connection", "Settings"]
 
@@ -243,6 +243,7 @@ class Connection(Local):
 
 
 def _close_all() -> None:
+    end_daemons()
     for connection in list(_all):
         if not connection._inherited:
             connection.close()

@@ -22,6 +22,7 @@ Examples
 
 import atexit
 import logging
+import os
 import select
 import threading
 
@@ -130,5 +131,13 @@ def _stop() -> None:
             _drain.stop()
 
 
+def _inherit() -> None:
+    """Forget the parent's thread, which is not here, and a lock that another thread may hold."""
+    global _lock, _drain
+    _lock = threading.Lock()
+    _drain = None
+
+
 # Before `connection` closes what is open, as the last registered is called first.
 atexit.register(_stop)
+os.register_at_fork(after_in_child=_inherit)

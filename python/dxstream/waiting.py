@@ -6,6 +6,7 @@ returns its result. A :class:`Call` is a procedure that the caller can await or 
 
 import asyncio
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from dxstream._dxstream import Wake
+from dxstream.errors import StreamerClosedError
 from dxstream.process import Local
 
-__all__ = ["Call", "Procedure", "Wait", "checkpoint", "done", "run", "run_blocking"]
+__all__ = ["Call", "Procedure", "Wait", "checkpoint", "done", "end_daemons", "run", "run_blocking"]
 
 T = TypeVar("T")
 
@@ -30,6 +32,15 @@ class Wait:
 
 
 Procedure: TypeAlias = Generator[Wait, bool, T]
+
+_exits = False
+"""Whether the interpreter is about to exit."""
+
+
+def end_daemons() -> None:
+    """End daemon threads that wait here without a word, as the exit of the interpreter does."""
+    global _exits
+    _exits = True
 
 
 def _left(deadline: float | None) -> float:
@@ -113,6 +124,10 @@ def run_blocking(procedure: Procedure[T], timeout: float | None = None) -> T:
     except StopIteration as stop:
         result: T = stop.value
         return result
+    except StreamerClosedError:
+        if _exits and threading.current_thread().daemon:
+            raise SystemExit from None
+        raise
     finally:
         procedure.close()
 
