@@ -84,9 +84,10 @@ class Connection(Local):
 
     @property
     def gaps(self) -> list[Gap]:
-        """What was missed, oldest first: a gap for each time that a connection was made again.
+        """What was missed, in the order in which it ended.
 
-        The last 1,024 are kept.
+        There is a gap for each time that a connection was made again, and for what a connection
+        that went on did not carry for a while; see :class:`~dxstream.Gap`. The last 1,024 are kept.
         """
         if self._client is None:
             return []

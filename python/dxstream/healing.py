@@ -53,15 +53,18 @@ class ReconnectPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """What may be missing because a connection was lost.
+    """What may be missing because a connection was lost, or a part of what it carries.
 
     Attributes
     ----------
     epoch
-        How many connections there were before the one that ended the gap.
+        How many connections there were before the one that ended the gap. That is the connection
+        itself where it went on: where the server closed a channel, never configured one, or
+        refused what had been subscribed before.
     from_time, to_time
-        When the last message came before the loss, and when the first events came after all was
-        asked for again; ms since 1970 UTC, by this machine's clock.
+        When the last message came before the loss, or the server opened a channel that it never
+        configured; and when the server was known to have all that was asked for again. In ms
+        since 1970 UTC, by this machine's clock.
     received_from, received_to
         The same in ns of :func:`time.monotonic_ns`, as ``received_at`` is.
     reason
@@ -69,7 +72,7 @@ class Gap:
     code
         Code of the server's close frame, where there was one.
     types
-        Names of the event types that were subscribed.
+        Names of the event types of which events may be missing.
     healed
         Those of them of which nothing is missing: time series that were subscribed with
         `from_time`, and were asked for again from their last event on.

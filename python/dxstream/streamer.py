@@ -169,8 +169,9 @@ class DXLinkStreamer(Observed):
             gives what waits, raises :class:`~dxstream.SlowConsumerError`, and ends; what comes
             after that counts as dropped.
         gaps
-            Whether to get a :class:`~dxstream.Gap` as well, at its place between the events, each
-            time that a connection was lost and made again.
+            Whether to get a :class:`~dxstream.Gap` as well, at its end between the events, where
+            events may be missing. Where many subscriptions are asked for again, events of the first
+            come before it.
 
         Raises
         ------

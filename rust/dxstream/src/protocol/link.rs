@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sink::GapSink;
+
 use super::backoff::{Backoff, ReconnectPolicy};
 use super::gap::{Cause, Gap, Interruption, OpenGaps, TypeGap};
 use super::session::{Counters, EventSink, Session, SessionEvent, SessionSettings};
 use super::subscription::{Displaced, Entry, FeedKey, Subscriptions};
-use super::transaction::SnapshotMark;
 use crate::error::Error;
 use crate::event::{Contract, EventKind};
 use crate::loss::{Loss, Remedy};
@@ -434,45 +435,6 @@ impl Link {
     }
 }
 
-/// Ends the gap of an event type when its first events come, before they are handed on.
-struct GapSink<'a, S> {
-    gaps: &'a mut OpenGaps,
-    sink: &'a mut S,
-    now: Duration,
-}
-
-impl<S: EventSink> GapSink<'_, S> {
-    fn came(&mut self, kind: EventKind) {
-        if let Some(over) = self.gaps.events(kind, self.now) {
-            self.sink.gap(over);
-        }
-    }
-}
-
-impl<S: EventSink> EventSink for GapSink<'_, S> {
-    fn rows(&mut self, kind: EventKind, rows: &[u64]) {
-        self.came(kind);
-        self.sink.rows(kind, rows);
-    }
-
-    fn snapshot(&mut self, kind: EventKind, rows: &[u64], resumed: bool) {
-        self.came(kind);
-        self.sink.snapshot(kind, rows, resumed);
-    }
-
-    fn snapshot_mark(&mut self, kind: EventKind, mark: &SnapshotMark) {
-        self.came(kind);
-        self.sink.snapshot_mark(kind, mark);
-    }
-
-    fn gap(&mut self, gap: &TypeGap) {
-        self.sink.gap(gap);
-    }
-
-    fn last_time(&self, kind: EventKind, symbol: &str) -> Option<i64> {
-        self.sink.last_time(kind, symbol)
-    }
-}
-
+mod sink;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@
 
 mod backoff;
 mod channel;
+mod feed;
 mod gap;
 mod link;
 mod message;

@@ -6,6 +6,7 @@
 
 mod choice;
 mod client;
+mod gaps;
 mod market;
 mod server;
 mod world;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::protocol::feed::Most;
 
 const NOW: Duration = Duration::from_secs(100);
 const MOST: Most = Most { entries: 100_000, bytes: 32 << 10 };
