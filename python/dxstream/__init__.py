@@ -20,6 +20,7 @@ from dxstream.errors import (
     ConnectionLostError,
     DXStreamError,
     ProtocolError,
+    RequestRefusedError,
     SlowConsumerError,
     SlowConsumerWarning,
     StreamerClosedError,
@@ -28,6 +29,7 @@ from dxstream.errors import (
 from dxstream.healing import Gap, ReconnectPolicy, StateChange
 from dxstream.health import Health, SilentSymbol
 from dxstream.listener import Listener
+from dxstream.session import Account, Session
 from dxstream.stats import Latency, ListenerStats, MemoryUse, Rates, StreamerStats, TypeStats
 from dxstream.streamer import DXLinkStreamer
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from dxstream.table import EventTable
 
 __all__ = [
+    "Account",
     "AuthenticationError",
     "Candles",
     "ConnectionLostError",
@@ -52,6 +55,8 @@ __all__ = [
     "ProtocolError",
     "Rates",
     "ReconnectPolicy",
+    "RequestRefusedError",
+    "Session",
     "SilentSymbol",
     "SlowConsumerError",
     "SlowConsumerWarning",

@@ -26,11 +26,15 @@ class Endpoint:
         The quote token, or ``None`` for a server that asks for none. It is never shown.
     ca_file
         A PEM file with certificate authorities to trust besides those of the system.
+    level
+        What the server calls the token's data, such as "api", or "demo" for delayed data; ``None``
+        where nobody said.
     """
 
     url: str
     token: str | None = field(default=None, repr=False)
     ca_file: str | PathLike[str] | None = None
+    level: str | None = None
 
     def ca_pem(self) -> bytes | None:
         """Read the certificate authorities.

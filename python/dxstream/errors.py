@@ -9,6 +9,7 @@ __all__ = [
     "ConnectionLostError",
     "DXStreamError",
     "ProtocolError",
+    "RequestRefusedError",
     "SlowConsumerError",
     "SlowConsumerWarning",
     "StreamerClosedError",
@@ -30,6 +31,10 @@ class ConnectionLostError(DXStreamError, ConnectionError):
 
 class ProtocolError(DXStreamError):
     """The server does not speak DXLink as this client understands it."""
+
+
+class RequestRefusedError(DXStreamError):
+    """The server refused a request of REST, such as one for something that does not exist."""
 
 
 class SubscriptionError(DXStreamError):

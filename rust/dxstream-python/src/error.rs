@@ -12,6 +12,7 @@ pub(crate) fn map_error(py: Python<'_>, error: &Error) -> PyErr {
         Error::ConnectionLost(_) => "ConnectionLostError",
         Error::Protocol(_) => "ProtocolError",
         Error::Subscription(_) => "SubscriptionError",
+        Error::Refused(_) => "RequestRefusedError",
         Error::SlowConsumer(_) => "SlowConsumerError",
         Error::Closed => "StreamerClosedError",
         _ => "DXStreamError",

@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod account;
 mod arrow;
 mod error;
 mod event;
@@ -20,6 +21,8 @@ mod symbology;
 mod _dxstream {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::account::{AccountClient, AccountQueue, Api, Reply};
     #[pymodule_export]
     use crate::arrow::{arrow_schema, arrow_stream};
     #[pymodule_export]

@@ -22,6 +22,9 @@ pub enum Error {
     /// The server refused a subscription.
     #[error("{0}")]
     Subscription(String),
+    /// The server refused a request of REST.
+    #[error("{0}")]
+    Refused(String),
     /// A listener that asked for it was told that its queue is full.
     #[error("{0}")]
     SlowConsumer(String),

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod book;
 pub mod connection;
 mod error;

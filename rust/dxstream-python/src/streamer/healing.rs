@@ -9,7 +9,7 @@ use crate::error::map_error;
 
 /// When (ns, monotonic), the state, the epoch, attempts since the connection was stable, the wait before
 /// the next in seconds, the close code, the reason, and what ended the streamer.
-pub(super) type StateRecord =
+pub(crate) type StateRecord =
     (u64, &'static str, u64, u32, Option<f64>, Option<u16>, Option<String>, Option<PyErr>);
 
 /// Epoch, from and to (ns, monotonic), close code, reason, the types, and those that are healed.
@@ -17,7 +17,7 @@ pub(super) type GapRecord =
     (u64, u64, u64, Option<u16>, String, Vec<&'static str>, Vec<&'static str>);
 
 /// The name of a state, as Python knows it.
-pub(super) fn state_name(state: &State) -> &'static str {
+pub(crate) fn state_name(state: &State) -> &'static str {
     match state {
         State::Connecting => "connecting",
         State::Connected => "connected",
@@ -27,7 +27,7 @@ pub(super) fn state_name(state: &State) -> &'static str {
     }
 }
 
-pub(super) fn state_record(py: Python<'_>, change: &StateChange) -> StateRecord {
+pub(crate) fn state_record(py: Python<'_>, change: &StateChange) -> StateRecord {
     let ended = match &change.state {
         State::Ended(error) => Some(map_error(py, error)),
         _ => None,

@@ -4,10 +4,10 @@ mod batch;
 mod client;
 mod columns;
 mod counters;
-mod healing;
+pub(crate) mod healing;
 mod queue;
 mod series;
-mod settings;
+pub(crate) mod settings;
 mod symbols;
 mod wake;
 

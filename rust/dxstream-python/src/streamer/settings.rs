@@ -26,12 +26,25 @@ pub(crate) struct Settings {
 
 /// The fields of `dxstream.ReconnectPolicy`.
 #[derive(FromPyObject)]
-struct Policy {
+pub(crate) struct Policy {
     min_delay: f64,
     max_delay: f64,
     stable_after: f64,
     max_attempts: Option<u32>,
     saturation_delay: f64,
+}
+
+impl Policy {
+    /// The policy of the core.
+    pub(crate) fn policy(&self) -> PyResult<ReconnectPolicy> {
+        Ok(ReconnectPolicy {
+            min_delay: seconds("min_delay", self.min_delay)?,
+            max_delay: seconds("max_delay", self.max_delay)?,
+            stable_after: seconds("stable_after", self.stable_after)?,
+            max_attempts: self.max_attempts,
+            saturation_delay: seconds("saturation_delay", self.saturation_delay)?,
+        })
+    }
 }
 
 impl Settings {
@@ -44,13 +57,7 @@ impl Settings {
             answer_timeout: step_timeout,
             ..SessionSettings::default()
         };
-        let policy = ReconnectPolicy {
-            min_delay: seconds("min_delay", self.reconnect.min_delay)?,
-            max_delay: seconds("max_delay", self.reconnect.max_delay)?,
-            stable_after: seconds("stable_after", self.reconnect.stable_after)?,
-            max_attempts: self.reconnect.max_attempts,
-            saturation_delay: seconds("saturation_delay", self.reconnect.saturation_delay)?,
-        };
+        let policy = self.reconnect.policy()?;
         let link = LinkSettings {
             session,
             policy,
@@ -65,7 +72,8 @@ impl Settings {
     }
 }
 
-fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+/// A duration, of seconds above 0 and up to a day.
+pub(crate) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     let duration = if value > 0.0 { Duration::try_from_secs_f64(value).ok() } else { None };
     duration.filter(|duration| *duration <= Duration::from_hours(24)).ok_or_else(|| {
         PyValueError::new_err(format!("{name} must be seconds above 0, and at most 86400"))

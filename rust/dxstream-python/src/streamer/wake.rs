@@ -16,7 +16,7 @@ const SLICE: Duration = Duration::from_millis(100);
 pub(crate) struct Wake(Owned<Arc<store::Wake>>);
 
 impl Wake {
-    pub(super) fn line(&self) -> PyResult<&Arc<store::Wake>> {
+    pub(crate) fn line(&self) -> PyResult<&Arc<store::Wake>> {
         self.0.get()
     }
 

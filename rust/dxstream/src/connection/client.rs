@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use super::changes::{State, StateChange};
 use super::clock::{monotonic_nanos, now};
 use super::command::Command;
 use super::endpoint::Endpoint;
 use super::io_thread::IoThread;
-use super::shared::{Activity, EndGuard, Shared, State, StateChange};
+use super::shared::{Activity, EndGuard, Shared};
 use super::stream::{self, StreamSettings};
 use crate::error::Result;
 use crate::event::{Contract, EventKind};

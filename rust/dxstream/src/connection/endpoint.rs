@@ -24,6 +24,18 @@ impl Endpoint {
     /// # Errors
     /// [`Error::InvalidArgument`] when the URL is none of these, or names a user or a fragment.
     pub fn new(url: &str, token: Option<Secret>) -> Result<Self> {
+        Self::parse(url, ["wss", "ws"], token)
+    }
+
+    /// The address of a REST API at `url`: `https://` anywhere, `http://` on the loopback interface only.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] as [`Endpoint::new`].
+    pub(super) fn api(url: &str) -> Result<Self> {
+        Self::parse(url, ["https", "http"], None)
+    }
+
+    fn parse(url: &str, [safe, plain]: [&str; 2], token: Option<Secret>) -> Result<Self> {
         let invalid = |problem: &str| {
             Err(Error::InvalidArgument(format!("the URL cannot be used: {problem}")))
         };
@@ -31,12 +43,12 @@ impl Endpoint {
             return invalid("it has a fragment (#); leave that out");
         }
         let Ok(parsed) = url.parse::<Uri>() else {
-            return invalid("it is not a URL; write wss://host/path");
+            return invalid(&format!("it is not a URL; write {safe}://host/path"));
         };
         let secure = match parsed.scheme_str() {
-            Some("wss") => true,
-            Some("ws") => false,
-            _ => return invalid("it must begin with wss://"),
+            Some(scheme) if scheme == safe => true,
+            Some(scheme) if scheme == plain => false,
+            _ => return invalid(&format!("it must begin with {safe}://")),
         };
         let authority = parsed.authority().map_or("", |authority| authority.as_str());
         if authority.contains('@') {
@@ -57,7 +69,9 @@ impl Endpoint {
         };
         let endpoint = Self { url: parsed, host, port, secure, token, ca_pem: None };
         if !secure && !endpoint.names_loopback() {
-            return invalid("ws:// is for the loopback interface only; use wss://");
+            return invalid(&format!(
+                "{plain}:// is for the loopback interface only; use {safe}://"
+            ));
         }
         Ok(endpoint)
     }

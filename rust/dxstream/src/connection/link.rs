@@ -438,7 +438,7 @@ impl LinkTask {
 }
 
 /// A random number from 0 to 1.
-fn draw() -> f64 {
+pub(super) fn draw() -> f64 {
     // The standard library's hashers are keyed at random.
     RandomState::new().hash_one(0) as f64 / u64::MAX as f64
 }

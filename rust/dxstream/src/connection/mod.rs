@@ -4,6 +4,9 @@
 //! is a task on the process's one I/O thread, which knows nothing of Python, and a task for each of
 //! its connections.
 
+mod account;
+mod api;
+mod changes;
 mod client;
 mod clock;
 mod command;
@@ -19,12 +22,19 @@ mod stream;
 #[cfg(all(test, not(dxstream_loom)))]
 mod tests;
 mod transport;
+mod watchers;
 
+pub use account::{
+    AccountActivity, AccountClient, AccountMessage, AccountQueue, AccountQueueStats,
+    AccountSettings, Confirmation,
+};
+pub use api::{Answer, Api, ApiSettings, Credentials, Reply};
+pub use changes::{State, StateChange};
 pub use client::Client;
 pub use clock::monotonic_nanos;
 pub use endpoint::Endpoint;
 pub use io_thread::shut_down;
 pub use rates::Rates;
-pub use shared::{Activity, State, StateChange};
+pub use shared::Activity;
 pub use stream::StreamSettings;
 pub use transport::Limits;

@@ -1,10 +1,12 @@
 //! What a streamer's task and its handle share: the store, the state and the counts.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::changes::{Changes, State, StateChange};
 use super::rates::{Flow, Rates, Recent};
+use super::watchers::Watchers;
 use crate::error::Error;
 use crate::latency::{Latency, LatencySummary};
 use crate::loss::Loss;
@@ -13,39 +15,6 @@ use crate::store::{Store, Wake};
 
 /// Most complaints of the server that are kept.
 const MAX_COMPLAINTS: usize = 16;
-
-/// Most changes of state that are kept, the latest.
-const MAX_CHANGES: usize = 1024;
-
-/// Where a streamer stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// The first handshake is under way.
-    Connecting,
-    /// The server accepted the client.
-    Connected,
-    /// A connection was lost and is being made again.
-    Reconnecting,
-    /// The streamer is over, and why. [`Error::Closed`] where its owner closed it.
-    Ended(Error),
-}
-
-/// A change of a streamer's state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateChange {
-    /// When, in nanoseconds of the system's monotonic clock.
-    pub at: u64,
-    /// The state since then.
-    pub state: State,
-    /// How many times a connection was made again so far.
-    pub epoch: u64,
-    /// Attempts since the connection was last stable.
-    pub attempt: u32,
-    /// The wait before the next attempt.
-    pub delay: Option<Duration>,
-    /// Why a connection was lost.
-    pub loss: Option<Loss>,
-}
 
 /// Where one link of a streamer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +38,7 @@ struct Status {
     made: usize,
     ended: Option<Error>,
     epoch: u64,
-    changes: VecDeque<StateChange>,
-    forgotten_changes: usize,
+    changes: Changes,
     complaints: Vec<String>,
     wants_endpoint: bool,
     /// Counts of links that were closed.
@@ -78,8 +46,7 @@ struct Status {
     flow: Flow,
     recent: Recent,
     parsing: Latency,
-    /// Whom to ring once. Lines that nobody holds any more are closed.
-    waiting: Vec<Weak<Wake>>,
+    waiting: Watchers,
 }
 
 /// What is known of one link.
@@ -118,15 +85,14 @@ impl Shared {
             made: 0,
             ended: None,
             epoch: 0,
-            changes: VecDeque::new(),
-            forgotten_changes: 0,
+            changes: Changes::default(),
             complaints: Vec::new(),
             wants_endpoint: false,
             past: Counters::default(),
             flow: Flow::default(),
             recent: Recent::new(now),
             parsing: Latency::new(),
-            waiting: Vec::new(),
+            waiting: Watchers::default(),
         };
         Self { store, status: Mutex::new(status) }
     }
@@ -249,17 +215,11 @@ impl Shared {
     }
 
     pub(super) fn watch(&self, wake: &Arc<Wake>) {
-        let mut status = self.status();
-        status
-            .waiting
-            .retain(|other| other.strong_count() > 0 && other.as_ptr() != Arc::as_ptr(wake));
-        status.waiting.push(Arc::downgrade(wake));
+        self.status().waiting.add(wake);
     }
 
     pub(super) fn changes_since(&self, from: usize) -> (Vec<StateChange>, usize) {
-        let status = self.status();
-        let changes = status.changes.iter().skip(from.saturating_sub(status.forgotten_changes));
-        (changes.cloned().collect(), status.forgotten_changes + status.changes.len())
+        self.status().changes.since(from)
     }
 
     pub(super) fn activity(&self, now: Duration) -> Activity {
@@ -307,18 +267,12 @@ impl Status {
     fn change(&mut self, now: Duration, attempt: u32, delay: Option<Duration>, loss: Option<Loss>) {
         let (state, epoch) = (self.state(), self.epoch);
         let at = now.as_nanos() as u64;
-        if self.changes.len() == MAX_CHANGES {
-            self.changes.pop_front();
-            self.forgotten_changes += 1;
-        }
-        self.changes.push_back(StateChange { at, state, epoch, attempt, delay, loss });
+        self.changes.push(StateChange { at, state, epoch, attempt, delay, loss });
         self.ring();
     }
 
     fn ring(&mut self) {
-        for wake in self.waiting.drain(..).filter_map(|wake| wake.upgrade()) {
-            wake.ring();
-        }
+        self.waiting.ring();
     }
 }
 

@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::changes::State;
 use super::command::Command;
 use super::io_thread::IoThread;
-use super::shared::State;
 use super::{Client, Endpoint, Limits, StreamSettings};
 use crate::error::Error;
 use crate::event::EventKind;

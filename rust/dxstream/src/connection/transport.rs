@@ -215,7 +215,7 @@ async fn connect_tcp(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream> 
     Err(last)
 }
 
-fn tls_config(endpoint: &Endpoint) -> Result<Arc<ClientConfig>> {
+pub(super) fn tls_config(endpoint: &Endpoint) -> Result<Arc<ClientConfig>> {
     let provider = CryptoProvider::get_default()
         .cloned()
         .unwrap_or_else(|| Arc::new(ring::default_provider()));
@@ -299,7 +299,7 @@ fn refused<T>(host: &str, response: &Response<T>) -> Loss {
 }
 
 /// What a Retry-After says: seconds, or a date.
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }

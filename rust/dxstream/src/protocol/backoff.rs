@@ -45,7 +45,7 @@ impl Default for ReconnectPolicy {
 
 /// The attempts since the connection was last stable.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     attempts: u32,
     saturations: u32,
     accepted_at: Option<Duration>,
@@ -53,18 +53,18 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// Attempts since the connection was last stable.
-    pub(super) fn attempts(&self) -> u32 {
+    pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
 
     /// Takes note that the server accepted the client.
-    pub(super) fn accepted(&mut self, now: Duration) {
+    pub(crate) fn accepted(&mut self, now: Duration) {
         self.accepted_at = Some(now);
     }
 
     /// How long to wait before the next attempt; nothing where there is to be none. `draw` is a random
     /// number from 0 to 1.
-    pub(super) fn lost(
+    pub(crate) fn lost(
         &mut self,
         policy: &ReconnectPolicy,
         remedy: Remedy,

@@ -19,6 +19,7 @@ mod session;
 mod subscription;
 mod transaction;
 
+pub(crate) use backoff::Backoff;
 pub use backoff::ReconnectPolicy;
 pub use gap::{Cause, Gap, Interruption, TypeGap};
 pub use link::{Link, LinkEvent, LinkSettings, Step};

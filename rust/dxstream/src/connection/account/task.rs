@@ -1,0 +1,368 @@
+//! The task of an account stream: does what its [`AccountLink`] says with sockets, REST and the clock.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use super::super::api::Api;
+use super::super::clock::{instant, monotonic_nanos, now};
+use super::super::link::draw;
+use super::super::transport::{Limits, Received, Socket};
+use super::AccountSettings;
+use super::shared::{AccountEndGuard, AccountShared, Confirmation};
+use crate::account::{
+    AccountEvent, AccountLink, AccountStep, Failure, Notification, SnapshotPart, user_accounts,
+};
+use crate::error::Error;
+use crate::log;
+use crate::loss::Loss;
+use crate::secret::Secret;
+
+/// Messages that are read before commands and deadlines are looked at again.
+const MESSAGES_AT_ONCE: usize = 64;
+
+/// Most pages of a list that are fetched.
+const MAX_PAGES: u64 = 100;
+
+/// What a handle tells its task.
+#[derive(Debug)]
+pub(super) enum AccountCommand {
+    Accounts(Vec<String>),
+    Action(String, Option<String>),
+    Close,
+}
+
+/// A snapshot that was fetched: of which account, by which number, and what came of it.
+type Fetched = (String, u64, Result<Vec<Notification>, Loss>);
+
+/// The task of an account stream.
+pub(super) struct AccountTask {
+    api: Api,
+    link: AccountLink,
+    limits: Limits,
+    commands: mpsc::UnboundedReceiver<AccountCommand>,
+    fetches: JoinSet<Fetched>,
+    /// The token of the last message or attempt.
+    used: Option<Secret>,
+    shared: Arc<AccountShared>,
+    _guard: AccountEndGuard,
+}
+
+impl AccountTask {
+    pub(super) fn new(
+        api: Api,
+        settings: AccountSettings,
+        commands: mpsc::UnboundedReceiver<AccountCommand>,
+        shared: Arc<AccountShared>,
+    ) -> Self {
+        // Held from now on, so that a task that never runs ends the stream too.
+        let guard = AccountEndGuard(Arc::clone(&shared));
+        Self {
+            api,
+            link: AccountLink::new(settings.link),
+            limits: settings.limits,
+            commands,
+            fetches: JoinSet::new(),
+            used: None,
+            shared,
+            _guard: guard,
+        }
+    }
+
+    /// Runs until the stream is over or closed.
+    pub(super) async fn run(mut self) {
+        let error = loop {
+            let ended = match self.link.step() {
+                AccountStep::Over(error) => Some(error.clone()),
+                AccountStep::Idle | AccountStep::Wait(_) => self.wait().await,
+                AccountStep::Check => self.check().await,
+                AccountStep::Connect | AccountStep::Converse => self.connect().await,
+            };
+            self.publish();
+            if let Some(error) = ended {
+                break error;
+            }
+        };
+        match &error {
+            Error::Closed => tracing::info!(target: log::CONNECTION, "account stream: closed"),
+            error => tracing::error!(target: log::CONNECTION, "account stream: over: {error}"),
+        }
+        self.shared.end(error);
+    }
+
+    async fn wait(&mut self) -> Option<Error> {
+        let deadline = self.deadline();
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => {
+                if self.obey(command) {
+                    return Some(Error::Closed);
+                }
+            }
+            () = sleep_until(deadline) => self.link.tick(now()),
+        }
+        None
+    }
+
+    /// Asks which accounts the user has.
+    async fn check(&mut self) -> Option<Error> {
+        let api = self.api.clone();
+        let asked = async {
+            let answer = api.get_path("/customers/me/accounts", &[]).await?;
+            user_accounts(&api.success(answer)?).map_err(Loss::lasting)
+        };
+        let Some(known) = self.obeying(asked).await else { return Some(Error::Closed) };
+        self.link.checked(known.as_ref().map_err(Clone::clone), now(), draw());
+        None
+    }
+
+    async fn connect(&mut self) -> Option<Error> {
+        let (api, limits) = (self.api.clone(), self.limits.clone());
+        let rejected = self.used.clone().filter(|_| self.link.wants_other_token());
+        let token = self.obeying(api.token(rejected.as_ref())).await;
+        match token {
+            Some(Ok(token)) => self.used = Some(token),
+            Some(Err(loss)) => {
+                self.lose(Failure::Loss(loss));
+                return None;
+            }
+            None => return Some(Error::Closed),
+        }
+        let endpoint = api.account_endpoint();
+        tracing::info!(
+            target: log::CONNECTION,
+            "account stream: connecting to {}",
+            endpoint.authority()
+        );
+        let Some(connected) = self.obeying(Socket::connect(endpoint, &limits)).await else {
+            return Some(Error::Closed);
+        };
+        let mut socket = match connected {
+            Ok(socket) => socket,
+            Err(loss) => {
+                self.lose(Failure::Loss(loss));
+                return None;
+            }
+        };
+        self.link.connected(now());
+        let failure = self.converse(&mut socket).await;
+        let Some(failure) = failure else {
+            socket.close(limits.close_timeout).await;
+            return Some(Error::Closed);
+        };
+        self.lose(failure);
+        // A server that does not answer the goodbye must not hold back the next attempt.
+        tokio::spawn(socket.close(limits.close_timeout));
+        None
+    }
+
+    fn lose(&mut self, failure: Failure) {
+        // What is fetched for a connection that is gone is asked for anew by the next.
+        self.fetches = JoinSet::new();
+        self.link.failed(failure, now(), draw());
+    }
+
+    /// What comes of `work`, during which commands are obeyed; nothing where the stream is to be closed.
+    async fn obeying<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => {
+                    if self.obey(command) {
+                        return None;
+                    }
+                }
+                done = &mut work => return Some(done),
+            }
+        }
+    }
+
+    /// Carries messages until the connection is lost; nothing where it is to be closed.
+    async fn converse(&mut self, socket: &mut Socket) -> Option<Failure> {
+        let api = self.api.clone();
+        loop {
+            self.publish();
+            if let Some(failure) = self.link.take_failure() {
+                return Some(failure);
+            }
+            if *self.link.step() != AccountStep::Converse {
+                // Nothing is wanted any more; the step says what follows.
+                return Some(Failure::Over);
+            }
+            while self.link.has_output() {
+                // Every message has a token that is valid when it is sent.
+                let token = match self.obeying(api.token(None)).await? {
+                    Ok(token) => token,
+                    Err(loss) => return Some(Failure::Loss(loss)),
+                };
+                let frame = self.link.next_output(&token, now());
+                self.used = Some(token);
+                if let Err(loss) = self.obeying(socket.send(frame.into_iter())).await? {
+                    return Some(Failure::Loss(loss));
+                }
+            }
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => {
+                    if self.obey(command) {
+                        return None;
+                    }
+                }
+                () = sleep_until(deadline) => self.link.tick(now()),
+                received = socket.receive() => {
+                    if let Err(loss) = self.take_messages(received, socket) {
+                        self.publish();
+                        // What the server said last tells more than how it hung up.
+                        return Some(self.link.take_failure().unwrap_or(Failure::Loss(loss)));
+                    }
+                }
+                Some(fetched) = self.fetches.join_next(), if !self.fetches.is_empty() => {
+                    // A task that panicked is reported by the link's next attempt.
+                    if let Ok((account, number, snapshot)) = fetched {
+                        match snapshot {
+                            Ok(snapshot) => self.link.hydrated(&account, number, snapshot),
+                            Err(loss) => {
+                                self.shared.snapshot_failed();
+                                self.link.not_hydrated(&account, number, &loss, now());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a message, and those that are here already.
+    fn take_messages(
+        &mut self,
+        first: Result<Received, Loss>,
+        socket: &mut Socket,
+    ) -> Result<(), Loss> {
+        let mut next = first;
+        for left in (0..MESSAGES_AT_ONCE).rev() {
+            match next? {
+                Received::Text(text) => self.link.receive(&text, now()),
+                Received::Binary => self.link.receive_binary(now()),
+                Received::Alive => self.link.receive_sign_of_life(now()),
+                Received::Close(close) => {
+                    let (code, reason) = close.unzip();
+                    let reason = reason.unwrap_or_default();
+                    // Codes that mean too many sessions are DXLink's alone.
+                    return Err(Loss::closed(code, &reason, true));
+                }
+            }
+            if left == 0 {
+                break;
+            }
+            let Some(received) = socket.receive_now() else { break };
+            next = received;
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> tokio::time::Instant {
+        // An idle link has nothing to wait for but commands.
+        instant(self.link.deadline().unwrap_or_else(|| now() + Duration::from_hours(24)))
+    }
+
+    /// Carries out a command; says whether the stream is to be closed.
+    fn obey(&mut self, command: Option<AccountCommand>) -> bool {
+        match command {
+            Some(AccountCommand::Accounts(accounts)) => self.link.subscribe_accounts(accounts),
+            Some(AccountCommand::Action(action, user)) => self.link.subscribe(action, user),
+            Some(AccountCommand::Close) | None => return true,
+        }
+        false
+    }
+
+    /// Tells the handle what has happened.
+    fn publish(&mut self) {
+        // First, so that whoever sees a message finds it counted.
+        self.shared.count(self.link.counters(), self.link.last_received());
+        while let Some(event) = self.link.next_event() {
+            match event {
+                AccountEvent::Accepted { epoch } => {
+                    tracing::info!(
+                        target: log::CONNECTION,
+                        "account stream: connected, for the {}. time",
+                        epoch + 1
+                    );
+                    self.shared.accepted(epoch > 0);
+                }
+                AccountEvent::Confirmed(what) => {
+                    self.shared.confirm(&what, Confirmation::Confirmed);
+                }
+                AccountEvent::Hydrated(account) => {
+                    self.shared.confirm(&account, Confirmation::Hydrated);
+                }
+                AccountEvent::Refused(what, error) => {
+                    tracing::warn!(target: log::CONNECTION, "account stream: a refusal: {error}");
+                    self.shared.confirm(&what, Confirmation::Refused(error));
+                }
+                AccountEvent::Hydrate(account, number) => {
+                    self.fetches.spawn(fetch(self.api.clone(), account, number));
+                }
+                AccountEvent::Notification(notification) => {
+                    self.shared.tell(notification, monotonic_nanos());
+                }
+                AccountEvent::Lost { loss, attempt, delay } => {
+                    let next = delay.map_or_else(String::new, |delay| {
+                        format!("; waits {delay:.1?} for attempt {}", attempt + 1)
+                    });
+                    tracing::warn!(
+                        target: log::CONNECTION,
+                        "account stream: lost: {}{next}",
+                        loss.error
+                    );
+                    self.shared.lost(loss, attempt, delay);
+                }
+                AccountEvent::Complaint(text) => {
+                    tracing::warn!(target: log::PROTOCOL, "account stream: {text}");
+                    self.shared.complain(text);
+                }
+            }
+        }
+    }
+}
+
+/// Fetches an account's snapshot.
+async fn fetch(api: Api, account: String, number: u64) -> Fetched {
+    let part = |part| fetch_part(&api, &account, part);
+    let [balance, positions, orders] = SnapshotPart::ALL;
+    let all = tokio::try_join!(part(balance), part(positions), part(orders));
+    let snapshot = all.map(|(balance, positions, orders)| {
+        balance.into_iter().chain(positions).chain(orders).collect()
+    });
+    (account, number, snapshot)
+}
+
+async fn fetch_part(
+    api: &Api,
+    account: &str,
+    part: SnapshotPart,
+) -> Result<Vec<Notification>, Loss> {
+    let path = part.path(account);
+    let mut all = Vec::new();
+    let mut page = 0;
+    loop {
+        let query = (page > 0).then(|| ("page-offset".to_owned(), page.to_string()));
+        let answer = api.get_path(&path, query.as_slice()).await?;
+        let (notifications, pages) =
+            part.read(&api.success(answer)?).map_err(|error| Loss::protocol(error.to_string()))?;
+        all.extend(notifications);
+        page += 1;
+        if page >= pages {
+            return Ok(all);
+        }
+        if page == MAX_PAGES {
+            let text = format!("the list of {} has more than {MAX_PAGES} pages", part.kind());
+            return Err(Loss::lasting(Error::Protocol(text)));
+        }
+    }
+}
