@@ -14,8 +14,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from dxstream._dxstream import Client, Wake
-from dxstream.endpoint import SessionLike, resolve, resolve_blocking
-from dxstream.errors import AuthenticationError
+from dxstream.endpoint import (
+    SessionLike,
+    belongs_to_loop,
+    gives_anew,
+    resolve,
+    resolve_blocking,
+)
+from dxstream.errors import AuthenticationError, DXStreamError
 from dxstream.healing import Gap
 
 if TYPE_CHECKING:
@@ -59,7 +65,7 @@ class Callbacks:
     @property
     def renews(self) -> bool:
         """Whether the session gives a new endpoint each time that it is asked."""
-        return callable(self._session)
+        return gives_anew(self._session)
 
     def start(self, streamer: "Connection", client: Client) -> None:
         """Begin to call, in the running event loop of asyncio if there is one."""
@@ -101,16 +107,18 @@ class Callbacks:
                 select.select([wake.fileno()], [], [])
 
     def _renew(self, client: Client) -> None:
+        session, fresh = self._session, client.endpoint_refused()
         try:
-            if self._loop is not None and self._loop.is_running():
+            loop = self._loop if belongs_to_loop(session) else None
+            if loop is not None and loop.is_running():
                 # A session's HTTP client belongs to the loop in which it was made.
-                asked = asyncio.run_coroutine_threadsafe(resolve(self._session), self._loop)
+                asked = asyncio.run_coroutine_threadsafe(resolve(session, fresh=fresh), loop)
                 endpoint = asked.result(_RENEWAL_SECONDS)
             else:
-                endpoint = resolve_blocking(self._session)
+                endpoint = resolve_blocking(session, fresh=fresh)
             client.renew(endpoint.url, endpoint.token, endpoint.ca_pem())
-        except AuthenticationError as error:
-            client.renewal_failed(str(error), lasting=True)
+        except DXStreamError as error:
+            client.renewal_failed(str(error), lasting=isinstance(error, AuthenticationError))
         except Exception as error:
             # The text of a stranger's error may hold a token.
             text = f"the session gave no new endpoint: {type(error).__name__}"

@@ -8,9 +8,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+from dxstream.waiting import Call
+
+if TYPE_CHECKING:
+    from dxstream.session import Session
 
 __all__ = ["Endpoint", "SessionLike"]
+
+_STEPS = 4
+"""How far a session may lead to another: a function to a session, that to an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +55,124 @@ class Endpoint:
         return None if self.ca_file is None else Path(self.ca_file).read_bytes()
 
 
+@runtime_checkable
+class CredentialSession(Protocol):
+    """A session with the credentials of OAuth, as the tastytrade SDK's since 9.11."""
+
+    provider_secret: str
+    refresh_token: str
+
+
+@runtime_checkable
+class QuoteTokenSession(Protocol):
+    """A session with a quote token, as the tastytrade SDK's before 12.0."""
+
+    streamer_token: str
+    dxlink_url: str
+
+
+@runtime_checkable
+class OfficialSession(Protocol):
+    """A client with an API, as ``tastytrade_sdk.Tastytrade``."""
+
+    @property
+    def api(self) -> object: ...
+
+
 SessionLike: TypeAlias = (
-    Endpoint | str | Callable[[], "Endpoint | str"] | Callable[[], Awaitable["Endpoint | str"]]
+    "Session | CredentialSession | QuoteTokenSession | OfficialSession"
+    " | Endpoint | str | Callable[[], Endpoint | str] | Callable[[], Awaitable[Endpoint | str]]"
 )
-"""What leads to an endpoint: one, its URL, or a function or coroutine function that returns it."""
+"""What leads to an endpoint: a session, one itself or its URL, or a function that returns these."""
+
+
+def gives_anew(session: object) -> bool:
+    """Tell whether a session can be asked for another endpoint."""
+    return not isinstance(session, Endpoint | str)
+
+
+def _ask(session: object, *, fresh: bool) -> object:
+    """Ask a session for an endpoint: it, or what is to be awaited for it."""
+    from dxstream import foreign
+    from dxstream.session import Session
+
+    if isinstance(session, str):
+        return Endpoint(session)
+    if isinstance(session, Session):
+        return session.endpoint(fresh=fresh)
+    if foreign.is_foreign(session):
+        return foreign.ask(session, fresh=fresh)
+    return session
+
+
+def belongs_to_loop(session: object) -> bool:
+    """Tell whether a session is to be asked in the event loop in which it was made."""
+    from dxstream import foreign
+    from dxstream.session import Session
+
+    if isinstance(session, Endpoint | str | Session):
+        return False
+    return not foreign.is_foreign(session) or foreign.needs_loop(session)
 
 
 def _endpoint(value: object) -> Endpoint:
     if isinstance(value, Endpoint):
         return value
-    if isinstance(value, str):
-        return Endpoint(value)
-    msg = (
-        "a session must be an Endpoint, a URL, or a function that returns one of them; "
-        f"not {type(value).__name__}"
-    )
+    from dxstream.foreign import FORMS
+
+    msg = f"a session must be {FORMS}; not {type(value).__name__}"
     raise TypeError(msg)
 
 
-def _called(session: SessionLike) -> object:
-    return session() if callable(session) else session
+async def resolve(session: object, *, fresh: bool = False) -> Endpoint:
+    """Find the endpoint of a session, in the caller's event loop.
+
+    Parameters
+    ----------
+    session
+        What leads to an endpoint.
+    fresh
+        Whether the last endpoint's token was refused, and another is needed.
+
+    Raises
+    ------
+    TypeError
+        If nothing leads from it to an endpoint.
+    """
+    for _ in range(_STEPS):
+        value = _ask(session, fresh=fresh)
+        if value is session and callable(value):
+            value = value()
+        if inspect.isawaitable(value):
+            value = await value
+        if isinstance(value, Endpoint) or value is session:
+            return _endpoint(value)
+        session = value
+    return _endpoint(session)
 
 
-async def resolve(session: SessionLike) -> Endpoint:
-    """Find the endpoint of a session, in the caller's event loop."""
-    value = _called(session)
-    return _endpoint(await value if inspect.isawaitable(value) else value)
-
-
-def resolve_blocking(session: SessionLike) -> Endpoint:
+def resolve_blocking(session: object, *, fresh: bool = False) -> Endpoint:
     """Find the endpoint of a session; a coroutine runs in an event loop of its own."""
-    value = _called(session)
-    if not inspect.isawaitable(value):
-        return _endpoint(value)
+    for _ in range(_STEPS):
+        value = _ask(session, fresh=fresh)
+        if value is session and callable(value):
+            value = value()
+        if isinstance(value, Call):
+            value = value.result()
+        elif inspect.isawaitable(value):
+            value = _wait_for(value)
+        if isinstance(value, Endpoint) or value is session:
+            return _endpoint(value)
+        session = value
+    return _endpoint(session)
 
+
+def _wait_for(awaitable: Awaitable[object]) -> object:
     async def wait() -> object:
-        return await value
+        return await awaitable
 
     if not _in_event_loop():
-        return _endpoint(asyncio.run(wait()))
+        return asyncio.run(wait())
     # A thread has one running loop. Nobody waits for a daemon when this thread is interrupted.
     answer: Future[object] = Future()
 
@@ -96,7 +183,7 @@ def resolve_blocking(session: SessionLike) -> Endpoint:
             answer.set_exception(error)
 
     threading.Thread(target=run, name="dxstream-session", daemon=True).start()
-    return _endpoint(answer.result())
+    return answer.result()
 
 
 def _in_event_loop() -> bool:

@@ -17,12 +17,12 @@ from dxstream.endpoint import Endpoint
 from dxstream.errors import AuthenticationError, ProtocolError, RequestRefusedError
 from dxstream.healing import ReconnectPolicy
 from dxstream.process import Local
-from dxstream.waiting import Call, Procedure, Wait
+from dxstream.waiting import Call, Procedure, Wait, run
 
 __all__ = ["Account", "AccountSettings", "Session"]
 
-_PRODUCTION = ("https://api.tastyworks.com", "wss://streamer.tastyworks.com")
-_SANDBOX = ("https://api.cert.tastyworks.com", "wss://streamer.cert.tastyworks.com")
+PRODUCTION = ("https://api.tastyworks.com", "wss://streamer.tastyworks.com")
+SANDBOX = ("https://api.cert.tastyworks.com", "wss://streamer.cert.tastyworks.com")
 
 _QUOTE_TOKEN_SECONDS = 23 * 3600.0
 """How long a quote token is used, which is good for a day."""
@@ -113,7 +113,7 @@ class Session(Local):
     """A login at tastytrade by OAuth.
 
     It keeps an access token fresh and gets quote tokens, in the thread of the native streamer: no
-    event loop is needed, and none is blocked. It may be used from any thread, from asyncio and trio.
+    event loop is needed, and none is blocked. It may be used from any thread, asyncio and trio.
 
     Parameters
     ----------
@@ -164,19 +164,26 @@ class Session(Local):
         if missing:
             msg = f"a session needs {' and '.join(missing)}"
             raise ValueError(msg)
-        hosts = _SANDBOX if is_test else _PRODUCTION
+        hosts = SANDBOX if is_test else PRODUCTION
         self.is_test = is_test
         self.base_url = base_url or hosts[0]
         self.account_url = account_url or hosts[1]
         self._ca_file = ca_file
-        self._api = Api(
-            base_url=self.base_url,
-            account_url=self.account_url,
-            provider_secret=provider_secret,
-            refresh_token=refresh_token,
-            is_test=is_test,
-            ca_pem=None if ca_file is None else Path(ca_file).read_bytes(),
-        )
+        ca_pem = None if ca_file is None else Path(ca_file).read_bytes()
+
+        # The credentials are nobody's attributes, so that nothing shows them by mistake.
+        def make(account_url: str) -> Api:
+            return Api(
+                base_url=self.base_url,
+                account_url=account_url,
+                provider_secret=provider_secret,
+                refresh_token=refresh_token,
+                is_test=is_test,
+                ca_pem=ca_pem,
+            )
+
+        self._make = make
+        self._api = self.api_with(account_url=self.account_url)
         self._lock = threading.Lock()
         self._endpoint: tuple[Endpoint, float] | None = None
 
@@ -187,6 +194,16 @@ class Session(Local):
     def api(self) -> Api:
         """The native part, for an account stream."""
         return self._api
+
+    def api_with(self, *, account_url: str) -> Api:
+        """Make a native part with another account streamer, and access tokens of its own."""
+        return self._make(account_url)
+
+    async def _get(self, url: str, *, params: Mapping[str, object] | None = None) -> dict[str, Any]:
+        # So the SDK's own classes take this session, as in Account.get(session).
+        answer = await run(self._fetch(url, list(_query(params or {}))))
+        data: dict[str, Any] = answer["data"]
+        return data
 
     def get(self, path: str, **query: object) -> Call[Any]:
         """Get a path of the API, such as ``"/customers/me/accounts"``.
@@ -213,9 +230,9 @@ class Session(Local):
             If there is no answer.
         """
         pairs = list(_query(query))
-        return Call(lambda: self._get(path, pairs))
+        return Call(lambda: self._fetch(path, pairs))
 
-    def _get(self, path: str, query: list[tuple[str, str]]) -> Procedure[Any]:
+    def _fetch(self, path: str, query: list[tuple[str, str]]) -> Procedure[Any]:
         logs.follow_levels()
         status, text = yield from answer_of(self._api.get(path, query))
         if 200 <= status < 300:
@@ -256,7 +273,7 @@ class Session(Local):
         """Get the accounts of the login."""
 
         def procedure() -> Procedure[list[Account]]:
-            answer = yield from self._get("/customers/me/accounts", [])
+            answer = yield from self._fetch("/customers/me/accounts", [])
             try:
                 return [Account.of(item) for item in answer["data"]["items"]]
             except (KeyError, TypeError):
@@ -288,7 +305,7 @@ class Session(Local):
         if known is not None and not fresh and time.monotonic() < known[1]:
             return known[0]
         try:
-            answer = yield from self._get("/api-quote-tokens", [])
+            answer = yield from self._fetch("/api-quote-tokens", [])
         except RequestRefusedError as error:
             raise AuthenticationError(self._no_market_data(str(error))) from None
         endpoint = endpoint_of(answer.get("data"), self._ca_file)

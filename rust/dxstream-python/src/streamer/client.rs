@@ -128,6 +128,12 @@ impl Client {
         Ok(self.stream()?.wants_endpoint())
     }
 
+    /// Whether the token of the last endpoint was refused, so that the wanted one needs another.
+    #[pyo3(name = "endpoint_refused")]
+    fn py_endpoint_refused(&self) -> PyResult<bool> {
+        Ok(self.stream()?.endpoint_refused())
+    }
+
     /// Gives the endpoint for the next attempts to connect.
     #[pyo3(name = "renew")]
     fn py_renew(

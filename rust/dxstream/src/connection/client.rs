@@ -66,6 +66,12 @@ impl Client {
         self.shared.take_endpoint_wish()
     }
 
+    /// Whether the server refused the token of the last endpoint, so that the one which is wanted needs
+    /// another.
+    pub fn endpoint_refused(&self) -> bool {
+        self.shared.endpoint_refused()
+    }
+
     /// Gives the endpoint for the next attempts to connect, or says why there is none.
     pub fn renew(&self, endpoint: std::result::Result<Endpoint, Loss>) {
         // A streamer that is over needs none.

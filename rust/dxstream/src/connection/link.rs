@@ -90,7 +90,7 @@ impl LinkTask {
 
     async fn renew(&mut self) -> Option<Error> {
         self.endpoints.mark_unchanged();
-        self.shared.want_endpoint();
+        self.shared.want_endpoint(self.link.wants_other_token());
         loop {
             let deadline = self.deadline();
             tokio::select! {

@@ -41,6 +41,8 @@ struct Status {
     changes: Changes,
     complaints: Vec<String>,
     wants_endpoint: bool,
+    /// Whether the last endpoint's token was refused.
+    endpoint_refused: bool,
     /// Counts of links that were closed.
     past: Counters,
     flow: Flow,
@@ -88,6 +90,7 @@ impl Shared {
             changes: Changes::default(),
             complaints: Vec::new(),
             wants_endpoint: false,
+            endpoint_refused: false,
             past: Counters::default(),
             flow: Flow::default(),
             recent: Recent::new(now),
@@ -198,10 +201,11 @@ impl Shared {
         status.complaints.push(text);
     }
 
-    /// Lets the handle know that a new endpoint is needed.
-    pub(super) fn want_endpoint(&self) {
+    /// Lets the handle know that a new endpoint is needed, with another token if the last was refused.
+    pub(super) fn want_endpoint(&self, refused: bool) {
         let mut status = self.status();
         status.wants_endpoint = true;
+        status.endpoint_refused = refused;
         status.ring();
     }
 
@@ -212,6 +216,10 @@ impl Shared {
 
     pub(super) fn take_endpoint_wish(&self) -> bool {
         std::mem::take(&mut self.status().wants_endpoint)
+    }
+
+    pub(super) fn endpoint_refused(&self) -> bool {
+        self.status().endpoint_refused
     }
 
     pub(super) fn watch(&self, wake: &Arc<Wake>) {

@@ -138,6 +138,11 @@ impl Link {
         self.accepted == 0 && !self.settings.heals_first
     }
 
+    /// Whether the server refused the last token, and the next must be another.
+    pub fn wants_other_token(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// Whether the server has accepted the client over this connection.
     pub fn is_accepted(&self) -> bool {
         self.session.as_ref().is_some_and(Session::is_authorized)
