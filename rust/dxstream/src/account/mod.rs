@@ -12,6 +12,8 @@ mod message;
 mod sequence;
 mod session;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod wanted;
 
 pub use hydration::Hydration;

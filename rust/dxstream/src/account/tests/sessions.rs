@@ -1,0 +1,177 @@
+//! One connection: what is sent, when, and how answers are taken.
+
+use super::*;
+use crate::account::Failure;
+use crate::error::Error;
+use crate::loss::Remedy;
+
+#[test]
+fn connect_comes_first_and_names_all_accounts() {
+    let mut link = AccountLink::new(settings(false));
+    link.subscribe_accounts([ACCOUNT.to_owned()]);
+    link.subscribe("quote-alerts-subscribe".to_owned(), None);
+    link.subscribe("user-message-subscribe".to_owned(), Some("U1".to_owned()));
+    link.subscribe_accounts([OTHER.to_owned()]);
+    link.connected(Duration::ZERO);
+    let frames = sent(&mut link, "Bearer 1", Duration::ZERO);
+    assert_eq!(frames.len(), 1);
+    assert_eq!(frames[0]["action"], "connect");
+    assert_eq!(frames[0]["value"], serde_json::json!([ACCOUNT, OTHER]));
+    assert_eq!(frames[0]["auth-token"], "Bearer 1");
+    assert_eq!(frames[0]["request-id"], 1);
+    confirm(&mut link, &[ACCOUNT, OTHER], Duration::ZERO);
+    let rest = sent(&mut link, "Bearer 2", Duration::ZERO);
+    let actions: Vec<_> = rest.iter().map(|frame| frame["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["quote-alerts-subscribe", "user-message-subscribe"]);
+    assert_eq!(rest[1]["value"], "U1");
+    assert_eq!(rest[0]["auth-token"], "Bearer 2");
+}
+
+#[test]
+fn an_account_that_is_added_is_asked_for_with_the_others() {
+    let mut link = connected(false);
+    link.subscribe_accounts([OTHER.to_owned()]);
+    let frames = sent(&mut link, "Bearer 1", Duration::ZERO);
+    assert_eq!(frames[0]["value"], serde_json::json!([ACCOUNT, OTHER]));
+    link.subscribe_accounts([OTHER.to_owned()]);
+    assert!(sent(&mut link, "Bearer 1", Duration::ZERO).is_empty());
+}
+
+#[test]
+fn heartbeats_begin_after_connect_and_have_the_token_of_their_moment() {
+    let mut link = connecting(false);
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    link.tick(seconds(9));
+    assert!(sent(&mut link, "Bearer 1", seconds(9)).is_empty());
+    confirm(&mut link, &[ACCOUNT], seconds(9));
+    for beat in 1..4_u64 {
+        let at = seconds(9 + 20 * beat);
+        assert_eq!(link.deadline(), Some(at));
+        link.tick(at - Duration::from_nanos(1));
+        assert!(!link.has_output());
+        link.tick(at);
+        let token = format!("Bearer of beat {beat}");
+        let frames = sent(&mut link, &token, at);
+        assert_eq!(frames.len(), 1);
+        assert_eq!(frames[0]["action"], "heartbeat");
+        assert_eq!(frames[0]["auth-token"], token);
+        link.receive(r#"{"status":"ok","action":"heartbeat","request-id":99}"#, at);
+    }
+    let counters = link.counters();
+    assert_eq!((counters.heartbeats, counters.heartbeats_answered), (3, 3));
+}
+
+#[test]
+fn a_server_that_says_nothing_for_45_seconds_is_dead() {
+    let mut link = connected(false);
+    for second in 1..45 {
+        link.tick(seconds(second));
+        assert_eq!(link.take_failure(), None, "{second}");
+    }
+    link.tick(seconds(45));
+    let Some(Failure::Loss(loss)) = link.take_failure() else { panic!("it lives") };
+    assert_eq!(loss.remedy, Remedy::Backoff);
+    assert_eq!(loss.error.to_string(), "the account streamer has said nothing for 45 s");
+}
+
+#[test]
+fn any_sign_of_life_keeps_a_connection() {
+    let mut link = connected(false);
+    link.tick(seconds(40));
+    link.receive_sign_of_life(seconds(40));
+    link.tick(seconds(84));
+    link.receive("not even JSON", seconds(84));
+    link.tick(seconds(128));
+    assert_eq!(link.take_failure(), None);
+    link.tick(seconds(129));
+    assert!(link.take_failure().is_some());
+}
+
+#[test]
+fn a_connect_that_is_not_answered_ends_the_connection() {
+    let mut link = connecting(false);
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    assert_eq!(link.deadline(), Some(seconds(10)));
+    link.tick(seconds(10));
+    let Some(Failure::Loss(loss)) = link.take_failure() else { panic!("it waits") };
+    assert!(loss.error.to_string().contains("did not answer connect within 10 s"));
+}
+
+#[test]
+fn an_error_without_the_number_of_its_request_is_matched_by_its_action() {
+    let mut link = connecting(false);
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    let refusal =
+        r#"{"status":"error","action":"connect","web-socket-session-id":"4d","message":"failed"}"#;
+    link.receive(refusal, Duration::ZERO);
+    assert!(matches!(link.take_failure(), Some(Failure::ConnectRefused(_))));
+    assert_eq!(link.counters().unmatched_replies, 0);
+}
+
+#[test]
+fn a_reply_with_another_requests_number_is_matched_by_its_action() {
+    let mut link = connected(false);
+    link.subscribe("quote-alerts-subscribe".to_owned(), None);
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    let reply = r#"{"status":"ok","action":"quote-alerts-subscribe","request-id":1}"#;
+    link.receive(reply, Duration::ZERO);
+    let events = events(&mut link);
+    assert!(events.iter().any(
+        |event| matches!(event, AccountEvent::Confirmed(what) if what == "quote-alerts-subscribe")
+    ));
+}
+
+#[test]
+fn each_error_has_its_own_consequence() {
+    let failure = |action: &str, message: &str| {
+        let mut link = connected(false);
+        link.subscribe("quote-alerts-subscribe".to_owned(), None);
+        link.tick(seconds(20));
+        sent(&mut link, "Bearer 1", seconds(20));
+        let error = format!(r#"{{"status":"error","action":"{action}","message":"{message}"}}"#);
+        link.receive(&error, seconds(20));
+        let refused = events(&mut link)
+            .into_iter()
+            .any(|event| matches!(event, AccountEvent::Refused(what, _) if what == action));
+        match link.take_failure() {
+            Some(Failure::Loss(loss)) => (Some(loss.remedy), refused),
+            None => (None, refused),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(failure("heartbeat", "failed"), (Some(Remedy::NewToken), false));
+    assert_eq!(failure("heartbeat", "not implemented"), (Some(Remedy::Backoff), false));
+    assert_eq!(failure("heartbeat", "never heard"), (Some(Remedy::Backoff), false));
+    let alerts = "quote-alerts-subscribe";
+    assert_eq!(failure(alerts, "connect-not-completed"), (Some(Remedy::Backoff), false));
+    assert_eq!(failure(alerts, "not implemented"), (None, true));
+    assert_eq!(failure(alerts, "failed"), (None, true));
+}
+
+#[test]
+fn an_account_that_the_reply_leaves_out_is_refused_and_the_others_go_on() {
+    let mut link = AccountLink::new(settings(false));
+    link.subscribe_accounts([ACCOUNT.to_owned(), OTHER.to_owned()]);
+    link.connected(Duration::ZERO);
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    confirm(&mut link, &[OTHER], Duration::ZERO);
+    let events = events(&mut link);
+    assert!(matches!(&events[0], AccountEvent::Refused(what, Error::Subscription(text))
+        if what == ACCOUNT && text.contains(ACCOUNT)));
+    assert!(matches!(events[1], AccountEvent::Accepted { epoch: 0 }));
+    assert!(matches!(&events[2], AccountEvent::Confirmed(what) if what == OTHER));
+    assert_eq!(*link.step(), AccountStep::Converse);
+}
+
+#[test]
+fn a_reply_without_accounts_confirms_all_of_them_and_one_may_come_bare() {
+    for reply in [
+        r#"{"status":"ok","action":"connect","request-id":1}"#.to_owned(),
+        format!(r#"{{"status":"ok","action":"connect","value":"{ACCOUNT}","request-id":"1"}}"#),
+    ] {
+        let mut link = connecting(false);
+        sent(&mut link, "Bearer 1", Duration::ZERO);
+        link.receive(&reply, Duration::ZERO);
+        assert!(link.is_accepted(), "{reply}");
+    }
+}
