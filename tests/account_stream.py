@@ -11,7 +11,7 @@ from conftest import DEADLINE
 from dxstream import ReconnectPolicy, Session
 from dxstream._dxstream import AccountClient, Wake
 from dxstream.access import AccountAccess
-from dxstream.exchange import Exchange
+from dxstream.exchange import Exchange, Market
 from dxstream.session import AccountSettings
 
 SOON = ReconnectPolicy(min_delay=0.01, max_delay=0.05)
@@ -23,6 +23,11 @@ class Message(NamedTuple):
     type: str
     data: dict[str, Any]
     is_snapshot: bool
+
+
+def small_market() -> Market:
+    """Make a market that starts soon."""
+    return Market(symbols=("AAPL", "SPY"))
 
 
 def session_of(exchange: Exchange, **options: Any) -> Session:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import trio
-from account_stream import session_of
+from account_stream import session_of, small_market
 from conftest import until
 
 from dxstream import (
@@ -24,7 +24,7 @@ from dxstream import (
 )
 from dxstream.accounts import Accounts
 from dxstream.dxfeed import Quote
-from dxstream.exchange import Exchange, Market, Rules
+from dxstream.exchange import Exchange, Rules
 from dxstream.faults import AccountFault, Respond
 
 SECRET, TOKEN = "canary-client-secret", "canary-refresh-token"
@@ -39,7 +39,7 @@ def server() -> Iterator[Exchange]:
     accounts = Accounts(
         client_secret=SECRET, refresh_token=TOKEN, any_credentials=False, orders_per_minute=0.0
     )
-    with Exchange(Market(), accounts=accounts) as running:
+    with Exchange(small_market(), accounts=accounts) as running:
         yield running
 
 
@@ -146,7 +146,7 @@ def test_a_query_is_sent_as_the_server_names_it(server: Exchange) -> None:
 
 def test_a_token_is_renewed_before_it_expires() -> None:
     accounts = Accounts(access_token_seconds=1.0, orders_per_minute=0.0)
-    with Exchange(Market(), accounts=accounts) as server:
+    with Exchange(small_market(), accounts=accounts) as server:
         session = session_of(server)
 
         def asks() -> bool:
@@ -227,14 +227,14 @@ def test_a_redirect_is_not_followed(server: Exchange) -> None:
 
 
 def test_a_server_that_is_not_there_is_a_lost_connection() -> None:
-    with Exchange(Market(), accounts=Accounts()) as server:
+    with Exchange(small_market(), accounts=Accounts()) as server:
         session = session_of(server)
     with pytest.raises(ConnectionLostError, match="cannot connect to 127"):
         session.accounts().result()
 
 
 def test_the_sandbox_is_asked_without_a_version() -> None:
-    with Exchange(Market(), accounts=Accounts(is_test=True)) as server:
+    with Exchange(small_market(), accounts=Accounts(is_test=True)) as server:
         assert session_of(server, is_test=True).accounts().result()
         with pytest.raises(DXStreamError):
             session_of(server).accounts().result()
@@ -262,7 +262,7 @@ def test_the_quote_token_is_kept_for_each_reconnect(server: Exchange) -> None:
     with DXLinkStreamer(login(server), reconnect=soon) as streamer:
         for epoch in range(1, 4):
             server.close_connections(1012, "restart")
-            until(lambda epoch=epoch: streamer.epoch >= epoch)
+            until(lambda epoch=epoch: streamer.epoch >= epoch)  # type: ignore[misc]
     assert requests(server, QUOTE_TOKENS) == 1
 
 
@@ -270,12 +270,12 @@ def test_a_quote_token_that_is_refused_is_replaced() -> None:
     accounts = Accounts(quote_token_seconds=1.0, orders_per_minute=0.0)
     soon = ReconnectPolicy(min_delay=0.01, max_delay=0.05)
     with (
-        Exchange(Market(), rules=Rules(tokens=()), accounts=accounts) as server,
+        Exchange(small_market(), rules=Rules(tokens=()), accounts=accounts) as server,
         DXLinkStreamer(session_of(server), reconnect=soon) as streamer,
     ):
         streamer.subscribe(Quote, ["AAPL"]).result()
         until(lambda: streamer.epoch >= 2)
-        assert streamer.get_event(Quote).result()
+        assert streamer.get_event(Quote).result().event_symbol == "AAPL"
         assert requests(server, QUOTE_TOKENS) >= 3
 
 
@@ -289,7 +289,7 @@ def test_a_quote_token_can_be_asked_for_anew(server: Exchange) -> None:
 @pytest.mark.parametrize(("is_test", "told"), [(True, "the sandbox"), (False, "no customer")])
 def test_a_login_without_market_data_is_told_plainly(is_test: bool, told: str) -> None:
     accounts = Accounts(is_test=is_test, market_data=False)
-    with Exchange(Market(), accounts=accounts) as server:
+    with Exchange(small_market(), accounts=accounts) as server:
         session = session_of(server, is_test=is_test)
         with pytest.raises(AuthenticationError, match=told), DXLinkStreamer(session):
             pass

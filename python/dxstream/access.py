@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from dxstream import foreign
+from dxstream import foreign, logs
 from dxstream._dxstream import AccountClient, Api, Wake
 from dxstream.errors import AuthenticationError
 from dxstream.session import PRODUCTION, SANDBOX, Session
@@ -58,6 +58,7 @@ class AccountAccess:
     """
 
     def __init__(self, session: object, *, account_url: str | None = None) -> None:
+        logs.follow_levels()
         self._session: object | None = None
         self._given: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -72,6 +72,13 @@ class QuoteTokenSession(Protocol):
 
 
 @runtime_checkable
+class AskingSession(Protocol):
+    """A session that asks REST, as the tastytrade SDK's own; awaited where that is asynchronous."""
+
+    def _get(self, url: str, /) -> object: ...
+
+
+@runtime_checkable
 class OfficialSession(Protocol):
     """A client with an API, as ``tastytrade_sdk.Tastytrade``."""
 
@@ -80,7 +87,7 @@ class OfficialSession(Protocol):
 
 
 SessionLike: TypeAlias = (
-    "Session | CredentialSession | QuoteTokenSession | OfficialSession"
+    "Session | CredentialSession | QuoteTokenSession | AskingSession | OfficialSession"
     " | Endpoint | str | Callable[[], Endpoint | str] | Callable[[], Awaitable[Endpoint | str]]"
 )
 """What leads to an endpoint: a session, one itself or its URL, or a function that returns these."""
