@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -46,8 +47,14 @@ def fetch(server: Exchange, path: str, token: str | None = None, body: Any = Non
     if token is not None:
         headers["Authorization"] = token
     data = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(server.api_url + path, data, headers), timeout=20) as answer:
-        return json.load(answer)
+    request = Request(server.api_url + path, data, headers)
+    try:
+        with urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+    except HTTPError as error:
+        error.close()
+        msg = f"HTTP {error.code}"
+        raise RuntimeError(msg) from None
 
 
 def grant(server: Exchange) -> str:
