@@ -45,8 +45,9 @@ class DXLinkStreamer(Observed):
     Parameters
     ----------
     session
-        What leads to a server: an :class:`~dxstream.Endpoint`, a URL, or a function or coroutine
-        function that returns one of them. ``"sim://"`` is an exchange inside this process.
+        What leads to a server: a :class:`~dxstream.Session`, or one of the tastytrade SDK; an
+        :class:`~dxstream.Endpoint`, a URL, or a function or coroutine function that returns one of
+        them. ``"sim://"`` is an exchange inside this process.
     history
         Events of each symbol and type that are kept for :meth:`history`; 0 keeps the last alone.
     reconnect

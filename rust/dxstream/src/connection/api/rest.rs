@@ -276,3 +276,41 @@ fn tls_problem(error: &reqwest::Error) -> Option<&rustls::Error> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest(base: &str) -> Result<Rest> {
+        Rest::new(base, None, true, Duration::from_secs(1))
+    }
+
+    #[test]
+    fn every_path_stays_on_the_server_below_its_base() {
+        let pairs = [("symbol[]".to_owned(), "SPY & co".to_owned())];
+        for (base, path, url) in [
+            ("https://h.com", "/a/b", "https://h.com/a/b?symbol%5B%5D=SPY+%26+co"),
+            ("https://h.com/v1/", "/a", "https://h.com/v1/a?symbol%5B%5D=SPY+%26+co"),
+            ("https://h.com", "/a?x=1", "https://h.com/a?x=1&symbol%5B%5D=SPY+%26+co"),
+            ("https://h.com", "//evil.com/a", "https://h.com//evil.com/a?symbol%5B%5D=SPY+%26+co"),
+            ("https://h.com", "/%2FESZ5", "https://h.com/%2FESZ5?symbol%5B%5D=SPY+%26+co"),
+        ] {
+            assert_eq!(rest(base).unwrap().url(path, &pairs).unwrap().as_str(), url);
+        }
+        for path in ["", "a", "https://evil.com/", "/a#b"] {
+            let error = rest("https://h.com").unwrap().url(path, &[]).unwrap_err();
+            assert!(matches!(error, Error::InvalidArgument(_)), "{path}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_not_sent_in_the_clear_but_on_loopback() {
+        for base in ["http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9", "https://h.com"]
+        {
+            assert!(rest(base).is_ok(), "{base}");
+        }
+        for base in ["http://h.com", "http://127.0.0.1.h.com", "wss://h.com", "https://u:p@h.com"] {
+            assert!(matches!(rest(base).unwrap_err(), Error::InvalidArgument(_)), "{base}");
+        }
+    }
+}

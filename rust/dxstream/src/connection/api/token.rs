@@ -266,3 +266,34 @@ impl Tokens {
         access.is_good(now()).then(|| access.header.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_a_minute_before_its_end_or_at_nine_tenths_of_a_short_life() {
+        for (life, renewed_after) in [(900.0, 840.0), (600.0, 540.0), (100.0, 90.0), (1.0, 0.9)] {
+            let before = now();
+            let life = Duration::from_secs_f64(life);
+            let access = Access::new(Secret::new("x"), Some(life));
+            let made = before..=now();
+            let (renew, until) = access.times.unwrap();
+            assert!(made.contains(&(until - life)));
+            assert!(made.contains(&(renew - Duration::from_secs_f64(renewed_after))));
+            assert!(access.is_fresh(before) && access.is_good(before));
+            assert!(!access.is_fresh(renew) && access.is_good(renew));
+            assert!(!access.is_good(until));
+        }
+    }
+
+    #[test]
+    fn a_token_whose_life_nobody_knows_is_good_until_it_is_refused() {
+        let tokens = Tokens::new(None);
+        tokens.set(Secret::new("Bearer 1"), None);
+        assert_eq!(tokens.fresh(None).unwrap().expose(), "Bearer 1");
+        assert!(tokens.fresh(Some(&Secret::new("Bearer 1"))).is_none());
+        tokens.set(Secret::new("Bearer 2"), None);
+        assert!(tokens.fresh(Some(&Secret::new("Bearer 1"))).is_some());
+    }
+}
