@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -184,7 +183,6 @@ class Session(Local):
 
         self._make = make
         self._api = self.api_with(account_url=self.account_url)
-        self._lock = threading.Lock()
         self._endpoint: tuple[Endpoint, float] | None = None
 
     def __repr__(self) -> str:
@@ -300,8 +298,7 @@ class Session(Local):
         return Call(lambda: self._ask_endpoint(fresh=fresh))
 
     def _ask_endpoint(self, *, fresh: bool) -> Procedure[Endpoint]:
-        with self._lock:
-            known = self._endpoint
+        known = self._endpoint
         if known is not None and not fresh and time.monotonic() < known[1]:
             return known[0]
         try:
@@ -310,8 +307,7 @@ class Session(Local):
             raise AuthenticationError(self._no_market_data(str(error))) from None
         endpoint = endpoint_of(answer.get("data"), self._ca_file)
         _log.info("the quote token is of level %s", endpoint.level)
-        with self._lock:
-            self._endpoint = (endpoint, time.monotonic() + _QUOTE_TOKEN_SECONDS)
+        self._endpoint = (endpoint, time.monotonic() + _QUOTE_TOKEN_SECONDS)
         return endpoint
 
     def _no_market_data(self, said: str) -> str:

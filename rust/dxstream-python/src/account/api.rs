@@ -67,7 +67,7 @@ impl Api {
     fn py_get(&self, py: Python<'_>, path: &str, query: Vec<(String, String)>) -> PyResult<Reply> {
         let api = self.api()?;
         // Detached, as where a client is made.
-        Reply::new(py, py.detach(|| api.get(path, query)))
+        Reply::new(py, py.detach(move || api.get(path, &query)))
     }
 
     /// Begins to get a fresh access token where there is none, or another with `force`.

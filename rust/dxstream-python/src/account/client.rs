@@ -26,7 +26,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    fn core(&self) -> PyResult<AccountSettings> {
+    fn core(self) -> PyResult<AccountSettings> {
         let step_timeout = seconds("connect_timeout", self.connect_timeout)?;
         let session = AccountSessionSettings {
             heartbeat_interval: seconds("heartbeat_interval", self.heartbeat_interval)?,

@@ -47,7 +47,7 @@ fn heartbeats_begin_after_connect_and_have_the_token_of_their_moment() {
     for beat in 1..4_u64 {
         let at = seconds(9 + 20 * beat);
         assert_eq!(link.deadline(), Some(at));
-        link.tick(at - Duration::from_nanos(1));
+        link.tick(at.saturating_sub(Duration::from_nanos(1)));
         assert!(!link.has_output());
         link.tick(at);
         let token = format!("Bearer of beat {beat}");

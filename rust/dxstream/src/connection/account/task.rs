@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
@@ -24,6 +24,9 @@ use crate::secret::Secret;
 
 /// Messages that are read before commands and deadlines are looked at again.
 const MESSAGES_AT_ONCE: usize = 64;
+
+/// Most snapshots that are fetched at once.
+const FETCHES_AT_ONCE: usize = 4;
 
 /// Most pages of a list that are fetched.
 const MAX_PAGES: u64 = 100;
@@ -46,6 +49,7 @@ pub(super) struct AccountTask {
     limits: Limits,
     commands: mpsc::UnboundedReceiver<AccountCommand>,
     fetches: JoinSet<Fetched>,
+    turns: Arc<Semaphore>,
     /// The token of the last message or attempt.
     used: Option<Secret>,
     shared: Arc<AccountShared>,
@@ -67,6 +71,7 @@ impl AccountTask {
             limits: settings.limits,
             commands,
             fetches: JoinSet::new(),
+            turns: Arc::new(Semaphore::new(FETCHES_AT_ONCE)),
             used: None,
             shared,
             _guard: guard,
@@ -306,7 +311,8 @@ impl AccountTask {
                     self.shared.confirm(&what, Confirmation::Refused(error));
                 }
                 AccountEvent::Hydrate(account, number) => {
-                    self.fetches.spawn(fetch(self.api.clone(), account, number));
+                    let turns = Arc::clone(&self.turns);
+                    self.fetches.spawn(fetch(self.api.clone(), account, number, turns));
                 }
                 AccountEvent::Notification(notification) => {
                     self.shared.tell(notification, monotonic_nanos());
@@ -332,7 +338,9 @@ impl AccountTask {
 }
 
 /// Fetches an account's snapshot.
-async fn fetch(api: Api, account: String, number: u64) -> Fetched {
+async fn fetch(api: Api, account: String, number: u64, turns: Arc<Semaphore>) -> Fetched {
+    // It is never closed.
+    let _turn = turns.acquire().await;
     let part = |part| fetch_part(&api, &account, part);
     let [balance, positions, orders] = SnapshotPart::ALL;
     let all = tokio::try_join!(part(balance), part(positions), part(orders));

@@ -76,8 +76,8 @@ impl Api {
     /// # Errors
     /// [`Error::InvalidArgument`] when the path cannot be used, [`Error::ConnectionLost`] when the I/O
     /// thread cannot be started.
-    pub fn get(&self, path: &str, query: Vec<(String, String)>) -> Result<Reply> {
-        let url = self.0.rest.url(path, &query)?;
+    pub fn get(&self, path: &str, query: &[(String, String)]) -> Result<Reply> {
+        let url = self.0.rest.url(path, query)?;
         let api = self.clone();
         Reply::begin(async move { api.get_url(url).await.map_err(|loss| loss.error) })
     }

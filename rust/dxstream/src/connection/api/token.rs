@@ -20,6 +20,9 @@ use crate::store::Wake;
 /// A token is renewed when it is good for less than this, or than a tenth of its life if that is less.
 const MARGIN: Duration = Duration::from_mins(1);
 
+/// A token that is said to live longer is renewed after this.
+const LONGEST_LIFE: Duration = Duration::from_hours(24 * 365);
+
 /// How long a token that is still good is used before a renewal that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -40,8 +43,9 @@ struct Access {
 impl Access {
     fn new(header: Secret, lifetime: Option<Duration>) -> Self {
         let times = lifetime.map(|lifetime| {
-            let until = now() + lifetime;
-            (until - MARGIN.min(lifetime / 10), until)
+            let (lifetime, made) = (lifetime.min(LONGEST_LIFE), now());
+            let young = lifetime.saturating_sub(MARGIN.min(lifetime / 10));
+            (made + young, made + lifetime)
         });
         Self { header, times }
     }
@@ -174,7 +178,8 @@ impl Tokens {
     async fn grant(&self, rest: &Rest, credentials: &Credentials) -> Attempt<Secret> {
         #[derive(Serialize)]
         struct Grant<'a> {
-            grant_type: &'static str,
+            #[serde(rename = "grant_type")]
+            kind: &'static str,
             refresh_token: &'a str,
             client_secret: &'a str,
         }
@@ -184,7 +189,7 @@ impl Tokens {
             expires_in: Option<f64>,
         }
         let body = serde_json::to_string(&Grant {
-            grant_type: "refresh_token",
+            kind: "refresh_token",
             refresh_token: credentials.refresh_token.expose(),
             client_secret: credentials.provider_secret.expose(),
         })
@@ -277,14 +282,20 @@ mod tests {
             let before = now();
             let life = Duration::from_secs_f64(life);
             let access = Access::new(Secret::new("x"), Some(life));
-            let made = before..=now();
+            let after = now();
             let (renew, until) = access.times.unwrap();
-            assert!(made.contains(&(until - life)));
-            assert!(made.contains(&(renew - Duration::from_secs_f64(renewed_after))));
+            assert!((before + life..=after + life).contains(&until));
+            let renewed_after = Duration::from_secs_f64(renewed_after);
+            assert!((before + renewed_after..=after + renewed_after).contains(&renew));
             assert!(access.is_fresh(before) && access.is_good(before));
             assert!(!access.is_fresh(renew) && access.is_good(renew));
             assert!(!access.is_good(until));
         }
+    }
+
+    #[test]
+    fn a_token_that_is_said_to_live_for_ever_is_taken() {
+        assert!(Access::new(Secret::new("x"), Some(Duration::MAX)).is_fresh(now()));
     }
 
     #[test]
