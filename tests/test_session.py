@@ -7,10 +7,11 @@ import os
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import trio
-from account_stream import session_of, small_market
+from account_stream import Follower, session_of, small_market
 from conftest import until
 
 from dxstream import (
@@ -356,3 +357,20 @@ def test_the_streamer_heals_while_the_event_loop_is_blocked(server: Exchange) ->
             until(lambda: streamer.epoch >= 1)
 
     asyncio.run(stream())
+
+
+def test_a_login_over_tls_trusts_the_authorities_that_it_is_told(tmp_path: Path) -> None:
+    accounts = Accounts(orders_per_minute=0.0)
+    with Exchange(small_market(), rules=Rules(tls=True), accounts=accounts) as server:
+        assert server.api_url.startswith("https://")
+        assert server.ca_pem is not None
+        authorities = tmp_path / "ca.pem"
+        authorities.write_text(server.ca_pem)
+        with pytest.raises(ConnectionLostError, match=r"certificate of .* is not trusted"):
+            session_of(server).accounts().result()
+        session = session_of(server, ca_file=authorities)
+        assert session.accounts().result()
+        with DXLinkStreamer(session) as streamer:
+            assert streamer.state == "connected"
+        with Follower(session, "SIM00001") as follower:
+            follower.until(follower.is_hydrated)

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, cast, runtime_checkable
 
 from dxstream.waiting import Call
 
@@ -86,10 +86,17 @@ class OfficialSession(Protocol):
     def api(self) -> object: ...
 
 
-SessionLike: TypeAlias = (
-    "Session | CredentialSession | QuoteTokenSession | AskingSession | OfficialSession"
-    " | Endpoint | str | Callable[[], Endpoint | str] | Callable[[], Awaitable[Endpoint | str]]"
-)
+SessionLike: TypeAlias = Union[
+    "Session",
+    CredentialSession,
+    QuoteTokenSession,
+    AskingSession,
+    OfficialSession,
+    Endpoint,
+    str,
+    Callable[[], Endpoint | str],
+    Callable[[], Awaitable[Endpoint | str]],
+]
 """What leads to an endpoint: a session, one itself or its URL, or a function that returns these."""
 
 
@@ -109,7 +116,8 @@ def _ask(session: object, *, fresh: bool) -> object:
         return session.endpoint(fresh=fresh)
     if foreign.is_foreign(session):
         return foreign.ask(session, fresh=fresh)
-    return session
+    function = cast("Callable[[], object] | None", session)
+    return function() if callable(function) else session
 
 
 def belongs_to_loop(session: object) -> bool:
@@ -148,8 +156,6 @@ async def resolve(session: object, *, fresh: bool = False) -> Endpoint:
     """
     for _ in range(_STEPS):
         value = _ask(session, fresh=fresh)
-        if value is session and callable(value):
-            value = value()
         if inspect.isawaitable(value):
             value = await value
         if isinstance(value, Endpoint) or value is session:
@@ -162,8 +168,6 @@ def resolve_blocking(session: object, *, fresh: bool = False) -> Endpoint:
     """Find the endpoint of a session; a coroutine runs in an event loop of its own."""
     for _ in range(_STEPS):
         value = _ask(session, fresh=fresh)
-        if value is session and callable(value):
-            value = value()
         if isinstance(value, Call):
             value = value.result()
         elif inspect.isawaitable(value):

@@ -268,11 +268,12 @@ fn tls_problem(error: &reqwest::Error) -> Option<&rustls::Error> {
         if let Some(problem) = reason.downcast_ref::<rustls::Error>() {
             return Some(problem);
         }
+        // An I/O error is not the source of what it wraps.
         let wrapped = reason.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(problem) = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Some(problem);
-        }
-        next = reason.source();
+        next = match wrapped {
+            Some(inner) => Some(inner),
+            None => reason.source(),
+        };
     }
     None
 }
