@@ -113,7 +113,7 @@ class Fields:
 @final
 class Batch:
     def __len__(self) -> int: ...
-    def symbols(self) -> tuple[str, ...]: ...
+    def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]: ...
     def fill(
         self,
         fields: Fields,
@@ -152,7 +152,9 @@ class Client:
         source: str | None = None,
         refresh_interval: float | None = None,
         history: int | None = None,
+        keep_spelling: bool = False,
     ) -> list[str]: ...
+    def spellings(self, symbols: Symbols) -> tuple[str, ...]: ...
     def unsubscribe(
         self,
         event_type: type[Event],

@@ -71,6 +71,7 @@ class CandleFeed:
             poison=poison,
             snipped=snipped,
         )
+        candles.event_symbols = table.event_symbols
         candles._feed, candles._epoch = self, epoch
         return candles
 

@@ -56,7 +56,11 @@ class Event:
 
     @property
     def symbol(self) -> str:
-        """Symbol of the event, the same as event_symbol."""
+        """The symbol as it was written in the last subscription; event_symbol is that of the wire.
+
+        It is the same for events of all types, so that they can be joined by it. Of an event that a program
+        made, it is the event_symbol.
+        """
 
     def as_dict(self) -> dict[str, Any]:
         """Every field by its name, unknown ones too."""

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from dxstream._dxstream import Batch, Client, Symbols
+from dxstream._dxstream import Batch, Client
 from dxstream.columns import DTYPES, declared
 from dxstream.dxfeed import Event
 from dxstream.table import EventTable
+
+if TYPE_CHECKING:
+    from dxstream.subscriptions import TableRows
 
 __all__ = ["check_fields", "check_out", "snapshot", "table_of"]
 
@@ -22,12 +25,12 @@ _NO_NAMES: Mapping[str, tuple[str, ...]] = {}
 def snapshot(
     client: Client,
     event_type: type[E],
-    names: tuple[str, ...],
-    symbols: Symbols,
+    rows: "TableRows",
     fields: Iterable[str] | None,
     out: EventTable[E] | None,
 ) -> EventTable[E]:
     """Read the last event of each symbol into a table, or into the arrays of `out`."""
+    names = rows.asked
     if out is None:
         out = _empty(event_type, names, fields)
     elif (
@@ -37,8 +40,8 @@ def snapshot(
         or fields is not None
     ):
         check_out(event_type, len(names), fields, out)
-    extra = client.snapshot(symbols, *out.targets())
-    out.refresh(names, _wall_offset(), extra or _NO_NAMES)
+    extra = client.snapshot(rows.resolved, *out.targets())
+    out.refresh(names, rows.wire, _wall_offset(), extra or _NO_NAMES)
     return out
 
 
@@ -47,20 +50,23 @@ def table_of(
     batch: Batch,
     fields: Iterable[str] | None = None,
     *,
-    symbol: str = "",
+    symbol: tuple[str, str] = ("", ""),
     out: EventTable[E] | None = None,
 ) -> EventTable[E]:
     """Make a table of the events of a batch, or fill `out` with them and with rows of none.
 
-    The rows without an event get the `symbol`.
+    The rows without an event get the `symbol`: as it was asked for, and as the wire has it.
     """
-    names = batch.symbols()
+    names, wire = batch.symbols()
     if out is None:
         out = _empty(event_type, names, fields)
     else:
-        names += (symbol,) * (len(out) - len(names))
+        missing = len(out) - len(names)
+        names, wire = names + symbol[:1] * missing, wire + symbol[1:] * missing
+    if names == wire:
+        wire = names
     extra = batch.fill(*out.targets())
-    out.refresh(names, _wall_offset(), extra or _NO_NAMES)
+    out.refresh(names, wire, _wall_offset(), extra or _NO_NAMES)
     return out
 
 

@@ -373,8 +373,8 @@ class DXLinkStreamer(Observed):
         from dxstream import reading
 
         client = self._client or self._connected()
-        _, wire, resolved = self._rows(client, event_type, symbols)
-        return reading.snapshot(client, event_type, wire, resolved, fields, out)
+        rows = self._rows(client, event_type, symbols)
+        return reading.snapshot(client, event_type, rows, fields, out)
 
     def history(
         self,
@@ -430,7 +430,7 @@ class DXLinkStreamer(Observed):
         else:
             fields = reading.check_fields(event_type, fields)
         events = client.history(event_type, wire, MAX_HISTORY if n is None else n)
-        return reading.table_of(event_type, events, fields, symbol=wire, out=out)
+        return reading.table_of(event_type, events, fields, symbol=(symbol, wire), out=out)
 
     def book(
         self,
@@ -530,9 +530,9 @@ class DXLinkStreamer(Observed):
         wire = dict(zip(asked, client.wire_symbols(event_type, asked), strict=True))
         with self._lock:
             known = self._subscribed.get(type_name(event_type), {})
-            new = [symbol for symbol in wire.values() if symbol not in known]
+            new = {symbol: asked for asked, symbol in wire.items() if symbol not in known}
             if new:
-                self.subscribe(event_type, new)
+                self.subscribe(event_type, new.values())
         found: dict[str, E] = {}
         for symbol in wire.values():
             if symbol not in new and (event := client.latest(event_type, symbol)) is not None:

@@ -50,7 +50,10 @@ class Inbox(Generic[E]):
 
 
 class TableRows(NamedTuple):
-    """The symbols of a table's rows: as they were asked for, on the wire, and in the store."""
+    """The symbols of a table's rows: as they were asked for, on the wire, and in the store.
+
+    The first two are one tuple where they are the same.
+    """
 
     asked: tuple[str, ...]
     wire: tuple[str, ...]
@@ -97,7 +100,9 @@ class Subscriber(Connection):
         symbols
             Symbols of dxFeed, OCC's of options (``"AAPL  250117C00150000"``), or tastytrade's of
             futures and options on them, as :func:`dxstream.symbology.to_dxfeed` reads them except
-            for cryptocurrencies; a string is one symbol.
+            for cryptocurrencies; a string is one symbol. The ``symbol`` of an event is as it is
+            written here, or in the last call that names it, whatever the event type; its
+            ``event_symbol`` is as the server writes it.
         refresh_interval
             Seconds over which the server may aggregate; 0 asks for every event, and ``None`` leaves
             it to the server. The last call for an event type counts for all its symbols.
@@ -148,6 +153,8 @@ class Subscriber(Connection):
             for symbol in told:
                 subscribed.setdefault(symbol, now)
             self._forget_rows(name)
+            # How a symbol is written counts for the tables of all types.
+            self._all_rows.clear()
             if name == type_name(Candle) and start is not None:
                 for symbol in told:
                     self._histories.subscribe(symbol, start)
@@ -209,7 +216,7 @@ class Subscriber(Connection):
         """Ask for the history that others than `subscribe` go on wanting."""
         start = self._histories.earliest(symbol)
         if start is not None and start != unless:
-            client.subscribe(Candle, [symbol], from_time=start)
+            client.subscribe(Candle, [symbol], from_time=start, keep_spelling=True)
 
     def subscribe_candle(
         self,
@@ -377,7 +384,7 @@ class Subscriber(Connection):
             others = [other for other in others if other != asked]
             series = client.follow(Candle, symbol, start, others)
             self._histories.follow(symbol, series, asked)
-            client.subscribe(Candle, [symbol], from_time=asked)
+            client.subscribe(Candle, [symbol], from_time=asked, keep_spelling=True)
             streamer = weakref.ref(self)
 
         def release() -> None:
@@ -405,13 +412,16 @@ class Subscriber(Connection):
             if symbols is None:
                 wire = tuple(subscribed)
                 resolved = client.symbols(event_type, wire)
-                return self._all_rows.setdefault(name, TableRows(wire, wire, resolved))
+                asked = client.spellings(resolved)
+                rows = TableRows(asked, asked if asked == wire else wire, resolved)
+                return self._all_rows.setdefault(name, rows)
             listed = symbol_list(symbols)
             asked = symbols if type(symbols) is tuple else tuple(listed)
             known = self._some_rows.get(name)
             if known is None or known.asked != asked:
                 wire = tuple(client.wire_symbols(event_type, asked))
                 check_subscribed(name, wire, subscribed)
+                wire = asked if asked == wire else wire
                 known = TableRows(asked, wire, client.symbols(event_type, wire))
                 self._some_rows[name] = known
             return known

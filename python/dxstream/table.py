@@ -40,10 +40,10 @@ class EventTable(Generic[E]):
     event_type
         A class of :mod:`dxstream.dxfeed`.
     symbols
-        The symbol of each row, as it was subscribed.
+        The symbol of each row, as it was asked for or subscribed.
     columns
         Arrays of the fields that the table has, by name, of the types listed below. The
-        `event_symbol` may be left out where it is the same as `symbols`.
+        `event_symbol`, which is the server's, may be left out where it is the same as `symbols`.
     valid
         Which rows hold an event; all, where it is ``None``. In the other rows every field is
         unknown, and both times of receipt are 0.
@@ -68,7 +68,9 @@ class EventTable(Generic[E]):
     fields : tuple of str
         The names of the columns, in the order of their declaration or in which they were chosen.
     symbols : tuple of str
-        The symbol of each row.
+        The symbol of each row, as the user writes it: that of an event's ``symbol``.
+    event_symbols : tuple of str
+        The symbol of each row, as the server writes it; the column `event_symbol` is the same.
     valid : array of bool
         Which rows hold an event.
     received_at : array of int64
@@ -113,6 +115,7 @@ class EventTable(Generic[E]):
         "_columns",
         "_names",
         "_targets",
+        "event_symbols",
         "event_type",
         "fields",
         "received_at",
@@ -135,7 +138,7 @@ class EventTable(Generic[E]):
         kinds = declared(event_type)
         rows = len(symbols)
         self.event_type = event_type
-        self.symbols = tuple(symbols)
+        self.symbols = self.event_symbols = tuple(symbols)
         self.valid = np.ones(rows, np.bool_) if valid is None else valid
         self.received_at = np.zeros(rows, np.int64) if received_at is None else received_at
         self.wall_offset = wall_offset
@@ -146,6 +149,9 @@ class EventTable(Generic[E]):
             raise ValueError(_no_field(stray[0], event_type.__name__, kinds))
         for name, column in columns.items():
             self._columns[name] = _checked(name, column, DTYPES[kinds[name].kind], rows)
+        if "event_symbol" in columns:
+            wire = tuple(self._columns["event_symbol"].tolist())
+            self.event_symbols = self.symbols if wire == self.symbols else wire
         self.fields = tuple(name for name in kinds if name in columns or name == "event_symbol")
         self.valid = _checked("valid", self.valid, _BOOL, rows)
         self.received_at = _checked("received_at", self.received_at, _INT64, rows)
@@ -179,7 +185,7 @@ class EventTable(Generic[E]):
         now = time.monotonic_ns()
         return cls(
             event_type,
-            [event.event_symbol for event in listed],
+            [event.symbol for event in listed],
             {name: column for name, (column, _) in made.items()},
             received_at=np.full(len(listed), now, np.int64),
             wall_offset=time.time_ns() - now,
@@ -187,10 +193,15 @@ class EventTable(Generic[E]):
         )
 
     def refresh(
-        self, symbols: Sequence[str], wall_offset: int, names: Mapping[str, tuple[str, ...]]
+        self,
+        symbols: Sequence[str],
+        event_symbols: Sequence[str],
+        wall_offset: int,
+        names: Mapping[str, tuple[str, ...]],
     ) -> None:
         """Take note that the arrays were filled anew, with as many rows as before."""
         self.symbols = tuple(symbols)
+        self.event_symbols = self.symbols if event_symbols is symbols else tuple(event_symbols)
         self.wall_offset = wall_offset
         self._names = names
         self._columns.pop("event_symbol", None)
@@ -279,13 +290,17 @@ class EventTable(Generic[E]):
             values_of(field, self._column(name)[rows], self._names.get(name) or field.names)
             for name, field in ((name, kinds[name]) for name in fields)
         ]
+        if self.symbols is not self.event_symbols:
+            # That is how an event takes it.
+            fields["symbol"] = None
+            columns.append(list(self.symbols[rows]))
         for row in zip(*columns, strict=True):
             values = dict(zip(fields, row, strict=True))
             yield cast("E", _dxstream._event(self.event_type, values))
 
     def _column(self, name: str) -> Column:
         if name == "event_symbol" and name not in self._columns:
-            self._columns[name] = _object_array(self.symbols)
+            self._columns[name] = _object_array(self.event_symbols)
         return self._columns[name]
 
     @overload
@@ -337,6 +352,8 @@ class EventTable(Generic[E]):
             msg = f"rows are chosen by whole numbers or truth values, not by {rows.dtype}"
             raise TypeError(msg)
         columns = {name: column[rows] for name, column in self._columns.items()}
+        if self.symbols is not self.event_symbols:
+            columns["event_symbol"] = self._column("event_symbol")[rows]
         symbols: Sequence[str]
         if isinstance(rows, slice):
             symbols = self.symbols[rows]
@@ -362,6 +379,8 @@ class EventTable(Generic[E]):
             names=self._names,
         )
         some.fields = fields
+        if symbols is None:
+            some.event_symbols = self.event_symbols
         return some
 
     def __getattr__(self, name: str) -> Column:

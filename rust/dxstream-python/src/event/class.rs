@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::derived::Property;
 use super::describe;
-use super::getters::FieldSlot;
+use super::getters::{self, FieldSlot};
 use super::object::{self, Pointers};
 use super::slots;
 
@@ -136,6 +136,7 @@ fn make_class<'py>(
         fields.iter().enumerate().map(|(at, field)| FieldSlot::new(py, at, field)).collect(),
     );
     let mut getset: Vec<_> = field_slots.iter().map(FieldSlot::definition).collect();
+    getset.push(getters::symbol_definition());
     getset.extend(Property::of_kind(kind, inherited).into_iter().map(slots::property));
     let mut type_slots = slots::of_kind(kind);
     type_slots.push(getset_slot(getset));

@@ -1,12 +1,14 @@
 //! Making events from Python values.
 
-use dxstream::event::{Bool, Char, Field, FieldKind, UNKNOWN_LONG};
+use dxstream::event::{Bool, Char, Field, FieldKind, SYMBOL_WORD, UNKNOWN_LONG};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::class::Class;
 use super::object::Draft;
+use super::pickle::SPELLING;
+use crate::instrument::Instrument;
 
 /// Most characters of a wrong value that an error shows.
 const MAX_SHOWN: usize = 40;
@@ -52,7 +54,7 @@ pub(super) fn from_call<'py>(
     finish(draft, class)
 }
 
-/// The event with these fields, by name.
+/// The event with these fields, by name, and perhaps with its symbol as the user wrote it.
 ///
 /// # Errors
 /// As [`from_call`].
@@ -60,8 +62,27 @@ pub(super) fn from_dict<'py>(
     class: &'static Class,
     values: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut draft = Draft::new(values.py(), class)?;
-    set_all(&mut draft, class, values, Texts::Any)?;
+    let py = values.py();
+    let mut draft = Draft::new(py, class)?;
+    if let Some(spelling) = values.get_item(SPELLING)? {
+        let symbol_name = class.fields()[SYMBOL_WORD].name;
+        let values = values.copy()?;
+        values.del_item(SPELLING)?;
+        if let Some(symbol) = values.get_item(symbol_name)? {
+            values.del_item(symbol_name)?;
+            let text = |value| Target { class, field: &class.fields()[SYMBOL_WORD], value }.text();
+            let (symbol, spelling) = (text(&symbol)?, text(&spelling)?);
+            if symbol.to_cow()? == spelling.to_cow()? {
+                draft.set_text(SYMBOL_WORD, symbol);
+            } else {
+                let instrument = Instrument::detached(symbol.unbind(), spelling.unbind());
+                draft.set_instrument(Bound::new(py, instrument)?);
+            }
+        }
+        set_all(&mut draft, class, &values, Texts::Any)?;
+    } else {
+        set_all(&mut draft, class, values, Texts::Any)?;
+    }
     finish(draft, class)
 }
 

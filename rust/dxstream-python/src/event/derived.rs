@@ -1,6 +1,6 @@
 //! Properties that are computed from fields: times and dates, prices between bid and ask, flags.
 
-use dxstream::event::{EventKind, Field, FieldKind, Quote, Record, flags};
+use dxstream::event::{EventKind, Field, FieldKind, Quote, Record, SYMBOL_WORD, flags};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -21,6 +21,7 @@ pub(super) struct Property {
 /// How a property is computed; a number is the place of the field.
 #[derive(Clone, Copy)]
 enum Compute {
+    Symbol,
     Field(usize),
     Utc(usize),
     Date(usize),
@@ -37,8 +38,7 @@ impl Property {
     /// The properties of the class `Event`, given the fields that all event types begin with.
     pub(super) fn of_event(fields: &'static [Field]) -> Vec<Self> {
         let mut properties = Self::of_base(fields, 0);
-        let doc = "Symbol of the event, the same as event_symbol.";
-        properties.push(Self::new("symbol", doc, Compute::Field(0)));
+        properties.push(Self::new("symbol", describe::SYMBOL, Compute::Symbol));
         properties
     }
 
@@ -101,6 +101,10 @@ impl Property {
         let py = event.py();
         let words = event.words();
         Ok(match self.compute {
+            Compute::Symbol => match event.spelling() {
+                Some(spelling) => spelling.into_any(),
+                None => event.value(SYMBOL_WORD)?,
+            },
             Compute::Field(at) => event.value(at)?,
             Compute::Utc(at) | Compute::Date(at) if words[at] == 0 => py.None().into_bound(py),
             Compute::Utc(at) => {

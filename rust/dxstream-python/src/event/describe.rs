@@ -30,6 +30,12 @@ The base of the event types that have an index and event flags.
 
 It has no instances of its own. An index is unique for its symbol; a time series is ordered by it.";
 
+pub(super) const SYMBOL: &str = "\
+The symbol as it was written in the last subscription; event_symbol is that of the wire.
+
+It is the same for events of all types, so that they can be joined by it. Of an event that a program
+made, it is the event_symbol.";
+
 pub(super) const MID_PRICE: &str =
     "The price halfway between bid and ask; NaN where one of them is unknown.";
 

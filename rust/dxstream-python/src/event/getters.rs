@@ -2,14 +2,14 @@
 
 use std::ffi::c_void;
 
-use dxstream::event::{Field, FieldKind, UNKNOWN_LONG};
+use dxstream::event::{Field, FieldKind, SYMBOL_WORD, UNKNOWN_LONG};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::class::leak_str;
 use super::describe;
-use super::object::{TEXT_MARK, pointer, words};
+use super::object::{TEXT_MARK, instrument, str_pointer, words};
 
 /// A field of a class, as its getter needs it.
 pub(super) struct FieldSlot {
@@ -56,6 +56,17 @@ impl FieldSlot {
     /// What the getter takes as its closure.
     pub(super) fn closure(&'static self) -> *mut c_void {
         std::ptr::from_ref(self).cast_mut().cast()
+    }
+}
+
+/// The attribute of the symbol as the user wrote it, for the classes of event types.
+pub(super) fn symbol_definition() -> ffi::PyGetSetDef {
+    ffi::PyGetSetDef {
+        name: leak_str("symbol"),
+        get: Some(symbol),
+        set: None,
+        doc: leak_str(describe::SYMBOL),
+        closure: std::ptr::null_mut(),
     }
 }
 
@@ -111,7 +122,9 @@ unsafe extern "C" fn char(object: *mut ffi::PyObject, closure: *mut c_void) -> *
     unsafe {
         match load(object, closure) {
             (_, 0) => ffi::Py_NewRef(ffi::Py_None()),
-            (slot, word) if word & TEXT_MARK != 0 => ffi::Py_NewRef(pointer(slot.field.kind, word)),
+            (slot, word) if word & TEXT_MARK != 0 => {
+                ffi::Py_NewRef(str_pointer(slot.field.kind, word))
+            }
             (_, word) => ffi::PyUnicode_FromOrdinal(word as i32),
         }
     }
@@ -122,7 +135,7 @@ unsafe extern "C" fn name(object: *mut ffi::PyObject, closure: *mut c_void) -> *
     unsafe {
         let (slot, word) = load(object, closure);
         ffi::Py_NewRef(if word & TEXT_MARK != 0 {
-            pointer(slot.field.kind, word)
+            str_pointer(slot.field.kind, word)
         } else {
             slot.names.get(word as usize).map_or(ffi::Py_None(), Py::as_ptr)
         })
@@ -133,7 +146,20 @@ unsafe extern "C" fn text(object: *mut ffi::PyObject, closure: *mut c_void) -> *
     // SAFETY: as in `char`.
     unsafe {
         let (slot, word) = load(object, closure);
-        let text = pointer(slot.field.kind, word);
+        let text = str_pointer(slot.field.kind, word);
         ffi::Py_NewRef(if text.is_null() { ffi::Py_None() } else { text })
+    }
+}
+
+unsafe extern "C" fn symbol(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: as in `char`; every event has the word of its symbol, and the thread that calls is
+    // attached.
+    unsafe {
+        let word = *words(object).add(SYMBOL_WORD);
+        let py = Python::assume_attached();
+        match instrument(py, word) {
+            Some(instrument) => instrument.get().spelling(py).into_ptr(),
+            None => ffi::Py_NewRef(str_pointer(FieldKind::Symbol, word)),
+        }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A word is the core's word but where a text is behind it: symbols and texts are owned pointers to
 //! `str` (null is no text), and a character or enum field whose value is a text is an owned pointer
-//! with [`TEXT_MARK`] set. Nothing writes to an event after [`Draft::finish`], so that any thread may
-//! read it.
+//! with [`TEXT_MARK`] set. A symbol that a connection knows is an owned pointer to its
+//! [`Instrument`], with [`INSTRUMENT_MARK`] set. Nothing writes to an event after [`Draft::finish`], so
+//! that any thread may read it.
 
 use std::mem::offset_of;
 use std::ptr;
@@ -15,12 +16,18 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::class::{self, Class};
+use crate::instrument::Instrument;
 use crate::strings::Strings;
 
 /// Set in the word of a character or enum field that is a pointer to a `str`.
 ///
 /// No address of user space has this bit, and neither has a code point or an ordinal.
 pub(super) const TEXT_MARK: u64 = 1 << 63;
+
+/// Set in the word of a symbol that is a pointer to an [`Instrument`]; objects are aligned.
+const INSTRUMENT_MARK: u64 = 1;
+
+const _: () = assert!(align_of::<ffi::PyObject>() > 1, "a pointer has room for the mark");
 
 const _: () = assert!(MAX_WORDS <= 32, "a set of words is a u32");
 const _: () = assert!(size_of::<usize>() <= size_of::<u64>(), "a word holds a pointer");
@@ -79,15 +86,53 @@ fn places(mut set: u32) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The `str` behind the word of a field, borrowed from the event; null where there is none.
+/// The object behind the word of a field, borrowed from the event; null where there is none.
 #[inline]
-pub(super) fn pointer(kind: FieldKind, word: u64) -> *mut ffi::PyObject {
+fn pointer(kind: FieldKind, word: u64) -> *mut ffi::PyObject {
     let address = match kind {
-        FieldKind::Symbol | FieldKind::Text => word,
+        FieldKind::Symbol => word & !INSTRUMENT_MARK,
+        FieldKind::Text => word,
         FieldKind::Char | FieldKind::Enum(_) if word & TEXT_MARK != 0 => word & !TEXT_MARK,
         _ => 0,
     };
     ptr::with_exposed_provenance_mut(address as usize)
+}
+
+/// The instrument behind the word of a symbol, borrowed from the event, if there is one.
+///
+/// # Safety
+/// The word must be that of a symbol of an event which lives as long as what is returned.
+#[inline]
+pub(super) unsafe fn instrument<'a, 'py>(
+    py: Python<'py>,
+    word: u64,
+) -> Option<Borrowed<'a, 'py, Instrument>> {
+    if word & INSTRUMENT_MARK == 0 {
+        return None;
+    }
+    // SAFETY: a marked word of a symbol is an instrument that the event owns.
+    unsafe {
+        let object = Borrowed::from_ptr(py, pointer(FieldKind::Symbol, word));
+        Some(object.cast_unchecked())
+    }
+}
+
+/// The `str` behind the word of a field, borrowed from the event; null where there is none.
+///
+/// # Safety
+/// The word must be that of a field of this kind of an event which lives as long as the pointer is
+/// used, and the thread must be attached to Python.
+#[inline]
+pub(super) unsafe fn str_pointer(kind: FieldKind, word: u64) -> *mut ffi::PyObject {
+    // SAFETY: the caller's promises; an instrument keeps its strings as long as it lives.
+    unsafe {
+        if kind == FieldKind::Symbol
+            && let Some(instrument) = instrument(Python::assume_attached(), word)
+        {
+            return instrument.get().event_symbol().as_ptr();
+        }
+    }
+    pointer(kind, word)
 }
 
 const fn fields_at(kind: usize) -> &'static [Field] {
@@ -173,6 +218,14 @@ impl<'py> Draft<'py> {
         self.write(at, text.into_ptr().expose_provenance() as u64 | mark);
     }
 
+    /// Sets the symbol.
+    ///
+    /// # Panics
+    /// If it is set already.
+    pub(super) fn set_instrument(&mut self, instrument: Bound<'py, Instrument>) {
+        self.write(SYMBOL_WORD, symbol_word(instrument.unbind()));
+    }
+
     fn write(&mut self, at: usize, word: u64) {
         let field = &self.class.fields()[at];
         // SAFETY: `field` exists, so the place is inside of the event, which nobody else has seen.
@@ -226,7 +279,10 @@ impl<'py> Draft<'py> {
         }
         for at in places(plain) {
             words[at] = match fields[at].kind {
-                FieldKind::Symbol => address(py, strings.symbol(py, SymbolId(row[at] as u32))?),
+                FieldKind::Symbol => {
+                    let instrument = strings.instrument(py, SymbolId(row[at] as u32))?;
+                    symbol_word(instrument.clone_ref(py))
+                }
                 _ => match Text(row[at]).id() {
                     Some(id) => address(py, strings.text(py, id)?),
                     None => 0,
@@ -246,6 +302,12 @@ impl<'py> Draft<'py> {
 #[inline]
 fn address(py: Python<'_>, text: &Py<PyString>) -> u64 {
     text.clone_ref(py).into_ptr().expose_provenance() as u64
+}
+
+/// The word of a symbol that a connection knows.
+#[inline]
+fn symbol_word(instrument: Py<Instrument>) -> u64 {
+    instrument.into_ptr().expose_provenance() as u64 | INSTRUMENT_MARK
 }
 
 /// An event object and its words.
@@ -286,12 +348,25 @@ impl<'a, 'py> View<'a, 'py> {
 
     /// The text that a field holds by pointer.
     pub(super) fn text(&self, at: usize) -> Option<Bound<'py, PyString>> {
-        let pointer = pointer(self.fields()[at].kind, self.words()[at]);
-        // SAFETY: the event owns a reference to the `str` that the word points to.
+        // SAFETY: the word is that of the field, and the event keeps the `str` alive.
         unsafe {
+            let pointer = str_pointer(self.fields()[at].kind, self.words()[at]);
             Bound::from_borrowed_ptr_or_opt(self.py(), pointer)
                 .map(|text| text.cast_into_unchecked())
         }
+    }
+
+    /// What the events of the symbol share, where a connection knows it.
+    pub(super) fn instrument(&self) -> Option<Borrowed<'a, 'py, Instrument>> {
+        // SAFETY: the word is that of the symbol, and the borrowed event keeps it alive.
+        unsafe { instrument(self.py(), self.words()[SYMBOL_WORD]) }
+    }
+
+    /// The symbol as the user wrote it, if that is known to be another than the wire's.
+    pub(super) fn spelling(&self) -> Option<Bound<'py, PyString>> {
+        let instrument = self.instrument()?;
+        let spelling = instrument.get().spelling(self.py()).into_bound(self.py());
+        (!spelling.is(instrument.get().event_symbol())).then_some(spelling)
     }
 
     /// The places of the fields that are known; those of which 0 says that they are unknown are

@@ -8,6 +8,9 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use super::object::View;
 use super::{class, construct};
 
+/// The key of the symbol as the user wrote it, where that is another than the wire's.
+pub(super) const SPELLING: &str = "symbol";
+
 /// All fields of an event by name.
 ///
 /// # Errors
@@ -18,7 +21,7 @@ pub(super) fn as_dict<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyDict>
 
 /// What `__reduce__` returns: [`event_of`], and the event's class and known fields for it.
 ///
-/// Fields are named, so that a pickle can be read after a field was added.
+/// Fields are named, and the symbol as the user wrote it, so that a pickle can be read after a field was added.
 ///
 /// # Errors
 /// `MemoryError`.
@@ -26,7 +29,11 @@ pub(super) fn reduce<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyTuple>
     static EVENT_OF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = event.py();
     let event_of = EVENT_OF.import(py, "dxstream._dxstream", "_event")?;
-    (event_of, (event.object().get_type(), collect(event, event.known())?)).into_pyobject(py)
+    let fields = collect(event, event.known())?;
+    if let Some(spelling) = event.spelling() {
+        fields.set_item(SPELLING, spelling)?;
+    }
+    (event_of, (event.object().get_type(), fields)).into_pyobject(py)
 }
 
 fn collect<'py>(

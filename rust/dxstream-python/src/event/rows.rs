@@ -1,6 +1,6 @@
 //! From events back to rows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use dxstream::event::{Char, Enum, EventKind, FieldKind, MAX_WORDS, Text};
 use dxstream::symbol::{InternError, Tables, TextId};
@@ -56,7 +56,7 @@ pub(crate) struct Rows {
 impl Rows {
     #[new]
     fn new(events: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let strings = Strings::new(Arc::new(Tables::new()));
+        let strings = Strings::new(Arc::new(Tables::new()), Weak::new());
         let rows = events.try_iter()?.map(|event| row_of(&event?, strings.tables()));
         let rows = rows.collect::<PyResult<_>>()?;
         Ok(Self { strings, rows })
@@ -74,7 +74,7 @@ impl Rows {
     /// Fails to make the event of a row, as it looks for its texts in tables that have none.
     fn orphan<'py>(&self, py: Python<'py>, at: usize) -> PyResult<Bound<'py, PyAny>> {
         let (kind, row) = self.rows.get(at).ok_or_else(|| PyIndexError::new_err("no such row"))?;
-        new_event(py, *kind, row, &Strings::new(Arc::new(Tables::new())))
+        new_event(py, *kind, row, &Strings::new(Arc::new(Tables::new()), Weak::new()))
     }
 
     /// Makes the event of each row `times` times and drops it.

@@ -40,12 +40,21 @@ impl Batch {
         self.times.len()
     }
 
-    /// The symbol of each event.
+    /// The symbol of each event: as the user wrote it, and as the wire has it.
     #[pyo3(name = "symbols")]
-    fn py_symbols<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let rows = self.words.chunks_exact(self.kind.fields().len());
-        let symbols = rows.map(|row| self.strings.symbol(py, SymbolId(row[SYMBOL_WORD] as u32)));
-        PyTuple::new(py, symbols.collect::<PyResult<Vec<_>>>()?)
+    fn py_symbols<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyTuple>)> {
+        let rows = || self.words.chunks_exact(self.kind.fields().len());
+        let ids = || rows().map(|row| SymbolId(row[SYMBOL_WORD] as u32));
+        let symbols = ids().map(|id| self.strings.symbol(py, id));
+        let wire = PyTuple::new(py, symbols.collect::<PyResult<Vec<_>>>()?)?;
+        if !self.strings.is_spelled() {
+            return Ok((wire.clone(), wire));
+        }
+        let spellings = ids().map(|id| Ok(self.strings.instrument(py, id)?.get().spelling(py)));
+        Ok((PyTuple::new(py, spellings.collect::<PyResult<Vec<_>>>()?)?, wire))
     }
 
     /// Fills the arrays of `fields` with the events, from the first row on; rows beyond the events

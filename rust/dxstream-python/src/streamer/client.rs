@@ -20,6 +20,7 @@ use super::counters::counters;
 use super::healing::{
     GapRecord, StateRecord, gap_record, state_name, state_record, type_gap_record,
 };
+use super::origin::Origin;
 use super::queue::{Queue, Told};
 use super::series::{LOADING_ROOM, TimeSeries};
 use super::settings::{Settings, endpoint, queue_settings};
@@ -27,7 +28,6 @@ use super::symbols::{Symbols, entries, kind_of, wire_symbol};
 use super::wake::Wake;
 use crate::error::map_error;
 use crate::event::new_event;
-use crate::process::Owned;
 use crate::strings::Strings;
 
 /// A connection to a DXLink server; it begins to connect when it is made.
@@ -35,7 +35,7 @@ use crate::strings::Strings;
 /// All methods may be called from any thread and none blocks. Dropping it closes the connection.
 #[pyclass(frozen, module = "dxstream._dxstream")]
 pub(crate) struct Client {
-    stream: Owned<connection::Client>,
+    origin: Arc<Origin>,
     strings: Arc<Strings>,
     told: Told,
 }
@@ -58,8 +58,10 @@ impl Client {
         let client = py
             .detach(|| connection::Client::connect(endpoint, settings, history))
             .map_err(|error| map_error(py, &error))?;
-        let strings = Arc::new(Strings::new(Arc::clone(client.store().tables())));
-        Ok(Self { stream: Owned::new(client), strings, told: Told::default() })
+        let tables = Arc::clone(client.store().tables());
+        let origin = Arc::new(Origin::new(client));
+        let strings = Arc::new(Strings::new(tables, Arc::downgrade(&origin)));
+        Ok(Self { origin, strings, told: Told::default() })
     }
 
     /// Where the streamer stands: "connecting", "connected", "reconnecting", "closed" or "failed".
@@ -162,9 +164,10 @@ impl Client {
     /// Wants events of `symbols`; asks for history where `from_time` (ms since 1970 UTC) is given.
     /// The rings of symbols that have had no event keep `history` of them, where it is given.
     ///
-    /// Returns the symbols as the server knows them.
+    /// Events give the symbols as they are written here, if not `keep_spelling` is set. Returns the
+    /// symbols as the server knows them.
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
-    #[pyo3(name = "subscribe", signature = (event_type, symbols, *, from_time=None, source=None, refresh_interval=None, history=None))]
+    #[pyo3(name = "subscribe", signature = (event_type, symbols, *, from_time=None, source=None, refresh_interval=None, history=None, keep_spelling=false))]
     fn py_subscribe(
         &self,
         py: Python<'_>,
@@ -174,6 +177,7 @@ impl Client {
         source: Option<&str>,
         refresh_interval: Option<f64>,
         history: Option<usize>,
+        keep_spelling: bool,
     ) -> PyResult<Vec<String>> {
         let kind = kind_of(event_type)?;
         if from_time.is_some() && !kind.delivery().time_series {
@@ -185,8 +189,12 @@ impl Client {
         if refresh_interval.is_some_and(|interval| !(0.0..=86_400.0).contains(&interval)) {
             return Err(PyValueError::new_err("refresh_interval must be seconds from 0 to 86400"));
         }
+        let written = if keep_spelling { Vec::new() } else { symbols.clone() };
         let entries = entries(py, kind, symbols, source)?;
         let symbols: Vec<String> = entries.iter().map(|entry| entry.symbol.clone()).collect();
+        for (symbol, spelling) in symbols.iter().zip(&written) {
+            self.strings.spell(py, symbol, spelling)?;
+        }
         if let Some(history) = history {
             // Before the server is asked, so that the first event finds it.
             for symbol in self.symbol_ids(py, kind, symbols.clone())? {
@@ -233,6 +241,18 @@ impl Client {
     ) -> PyResult<Vec<String>> {
         let kind = kind_of(event_type)?;
         symbols.into_iter().map(|symbol| wire_symbol(py, kind, symbol)).collect()
+    }
+
+    /// The symbols as the user wrote them last.
+    #[pyo3(name = "spellings")]
+    fn py_spellings<'py>(
+        &self,
+        py: Python<'py>,
+        symbols: &Symbols,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let spelling =
+            |&id: &SymbolId| Ok(self.strings.instrument(py, id)?.get().spelling(py).into_bound(py));
+        PyTuple::new(py, symbols.ids.iter().map(spelling).collect::<PyResult<Vec<_>>>()?)
     }
 
     /// A queue of what comes from now on, of all symbols or of those given; it holds at most
@@ -476,7 +496,7 @@ impl Client {
 impl Client {
     #[inline]
     fn stream(&self) -> PyResult<&connection::Client> {
-        self.stream.get()
+        self.origin.stream()
     }
 
     fn symbol_ids(
