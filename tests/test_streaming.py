@@ -52,6 +52,18 @@ def test_events_arrive_as_they_were_sent(exchange: Exchange, streamer: DXLinkStr
     assert sorted([next(listener), next(listener)], key=lambda q: q.event_symbol) == sent
 
 
+def test_what_is_asked_for_while_another_message_is_sent_is_asked_for_at_once(
+    exchange: Exchange, streamer: DXLinkStreamer
+) -> None:
+    streamer.subscribe(Quote, "FIRST")
+    for number in range(20):
+        until(subscribed(exchange, f"S{number - 1}" if number else "FIRST"))
+        # The second message is made while the first is on its way.
+        streamer.unsubscribe(Quote, f"S{number - 1}")
+        streamer.subscribe(Quote, f"S{number}")
+    until(subscribed(exchange, "S19"))
+
+
 def test_every_listener_gets_every_event_and_the_first_what_came_before(
     exchange: Exchange, streamer: DXLinkStreamer
 ) -> None:

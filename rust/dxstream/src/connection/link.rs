@@ -211,10 +211,12 @@ impl LinkTask {
                     said::message("sent", self.number, frame);
                 }
             }
-            if !frames.is_empty()
-                && let Err(loss) = self.obeying(socket.send(frames.into_iter())).await?
-            {
-                return Some(loss);
+            if !frames.is_empty() {
+                if let Err(loss) = self.obeying(socket.send(frames.into_iter())).await? {
+                    return Some(loss);
+                }
+                // The commands that were obeyed meanwhile may have frames of their own.
+                continue;
             }
             self.publish();
             if let Some(loss) = self.link.take_failure() {
