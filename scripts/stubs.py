@@ -37,7 +37,19 @@ EVENT_METHODS = '''
     def __hash__(self) -> int: ...
 '''
 
-DERIVED = {"_utc": "datetime | None", "_date": "date | None", "_price": "float", "symbol": "str"}
+DERIVED = {
+    "Quote.last_price": "float | None",
+    "Quote.volume": "float | None",
+    "Quote.last_time": "int | None",
+    ".trade_conditions": "str | None",
+    ".implied_volatility": "float",
+    ".volume": "float",
+    "_utc": "datetime | None",
+    "_date": "date | None",
+    "_price": "float",
+    ".symbol": "str",
+}
+"""The types of properties that are no fields, by how class and property end; the first counts."""
 
 
 def main() -> int:
@@ -80,7 +92,7 @@ def stub_of(event_type: type[dxfeed.Event]) -> str:
     known = set(dir(base))
     for name, attribute in vars(event_type).items():
         if isinstance(attribute, types.GetSetDescriptorType) and name not in known:
-            result = annotations.get(name) or derived_annotation(name)
+            result = annotations.get(name) or derived_annotation(f"{event_type.__name__}.{name}")
             description = (attribute.__doc__ or "").replace("\n", "\n        ")
             end = '"""' if "\n" not in description else '\n        """'
             text += f"    @property\n    def {name}(self) -> {result}:\n"

@@ -11,7 +11,7 @@ from typing_extensions import Buffer, CapsuleType
 
 from dxstream.accounts import Accounts
 from dxstream.dxfeed import *  # noqa: F403
-from dxstream.dxfeed import Event
+from dxstream.dxfeed import Event, Trade
 from dxstream.exchange import Blast, Market, Rules, Tape
 from dxstream.faults import AccountFault, Fault
 
@@ -154,6 +154,7 @@ class Client:
         history: int | None = None,
         keep_spelling: bool = False,
     ) -> list[str]: ...
+    def accompany(self, symbols: Sequence[str]) -> Queue[Trade]: ...
     def spellings(self, symbols: Symbols) -> tuple[str, ...]: ...
     def unsubscribe(
         self,

@@ -37,6 +37,7 @@ class Settings:
     connect_timeout: float
     keepalive_timeout: float
     history: int
+    companions: str
 
 
 class Connection(Local):

@@ -405,6 +405,10 @@ class Greeks(IndexedEvent):
     def vega(self) -> float:
         """Change of the price for one percentage point of volatility."""
 
+    @property
+    def implied_volatility(self) -> float:
+        """Black-Scholes implied volatility, a fraction; the same as volatility."""
+
 @final
 class Message(Event):
     """A message that a publisher sent to a symbol."""
@@ -826,6 +830,28 @@ class Quote(Event):
 
         It leans to the side that is about to give way. It is the mid price where the sizes are unknown or
         total 0, and NaN where the bid or the ask is unknown.
+        """
+
+    @property
+    def last_price(self) -> float | None:
+        """The price of the symbol's last Trade, or None where none came.
+
+        A Quote has no such price on the wire. It is that of the last Trade known when it is read: the first
+        read of the symbol's `last_price`, `volume` or `last_time` subscribes its Trade, hidden from
+        listeners, if the streamer does not leave it out, and unsubscribing the Quote ends that. It is None
+        while none has come, where the price is unknown, of an event that a program made, and when the
+        streamer is gone. `last_time` says how old it is.
+        """
+
+    @property
+    def volume(self) -> float | None:
+        """The day's volume by the symbol's last Trade, or None where none came; see last_price."""
+
+    @property
+    def last_time(self) -> int | None:
+        """The time of the symbol's last Trade, ms since 1970 UTC, or None where it is unknown.
+
+        See last_price.
         """
 
 @final
@@ -1317,6 +1343,18 @@ class Trade(Event):
     def day_id_date(self) -> date | None:
         """The `day_id` as a date, or None for 0."""
 
+    @property
+    def volume(self) -> float:
+        """Volume of the trading day so far, the same as day_volume. The size of the trade is its size."""
+
+    @property
+    def trade_conditions(self) -> str | None:
+        """The conditions of the sale in the exchange's own letters, or None where they are not known.
+
+        No Trade has them on the wire. They are those of the TimeAndSale of the same symbol, time, sequence,
+        price and size, if TimeAndSale is subscribed and the streamer still has it when this is read.
+        """
+
 @final
 class TradeETH(Event):
     """Last trade of a symbol in extended trading hours, with the session's volume."""
@@ -1402,6 +1440,18 @@ class TradeETH(Event):
     @property
     def day_id_date(self) -> date | None:
         """The `day_id` as a date, or None for 0."""
+
+    @property
+    def volume(self) -> float:
+        """Volume of the trading day so far, the same as day_volume. The size of the trade is its size."""
+
+    @property
+    def trade_conditions(self) -> str | None:
+        """The conditions of the sale in the exchange's own letters, or None where they are not known.
+
+        No Trade has them on the wire. They are those of the TimeAndSale of the same symbol, time, sequence,
+        price and size, if TimeAndSale is subscribed and the streamer still has it when this is read.
+        """
 
 @final
 class Underlying(IndexedEvent):

@@ -31,6 +31,9 @@ DEFAULT_BUFFER = 1 << 20
 DEFAULT_HISTORY = 64
 """Events of each symbol and type that are kept, unless a streamer asks for another number."""
 
+COMPANIONS = ("on use", "subscribe", "off")
+"""When the Trades are subscribed that Quotes tell the last price and the volume of."""
+
 MAX_DEPTH = 1 << 32
 """More price levels than a book has."""
 
@@ -60,6 +63,12 @@ class DXLinkStreamer(Observed):
         Most seconds for each step of connecting and for each answer of the server.
     keepalive_timeout
         Most seconds of silence after which either side takes the other for dead.
+    companions
+        When the Trades are subscribed that give Quotes their ``last_price`` and ``volume``. "on
+        use" is when one of them is first read of a symbol's Quote; it is ``None`` then. "subscribe"
+        is when the Quote is subscribed, and awaiting :meth:`subscribe` waits until each symbol has
+        a Trade, for a second at most. "off" is never; Trades that are subscribed anyway are used.
+        Listeners neither get nor count the Trades that are subscribed so.
     reconnect_fn, disconnect_fn
         Are called, as `on_gap` is, with the streamer and `reconnect_args` or `disconnect_args`:
         when a connection was made again, and when one was lost.
@@ -86,11 +95,16 @@ class DXLinkStreamer(Observed):
         on_gap: Callable[[Gap], object] | None = None,
         connect_timeout: float = 10.0,
         keepalive_timeout: float = 60.0,
+        companions: Literal["on use", "subscribe", "off"] = "on use",
         reconnect_fn: Callable[..., object] | None = None,
         reconnect_args: Iterable[object] = (),
         disconnect_fn: Callable[..., object] | None = None,
         disconnect_args: Iterable[object] = (),
     ) -> None:
+        if companions not in COMPANIONS:
+            known = ", ".join(map(repr, COMPANIONS))
+            msg = f"companions must be one of {known}, not {companions!r}"
+            raise ValueError(msg)
         callbacks = Callbacks(
             session,
             on_gap,
@@ -103,6 +117,7 @@ class DXLinkStreamer(Observed):
             connect_timeout=connect_timeout,
             keepalive_timeout=keepalive_timeout,
             history=history,
+            companions=companions,
         )
         super().__init__(session, settings, callbacks)
 

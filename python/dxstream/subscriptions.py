@@ -2,20 +2,20 @@
 
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from dxstream import _dxstream
-from dxstream._dxstream import Client, Queue, Symbols, TimeSeries
+from dxstream._dxstream import Client, Queue, Symbols, TimeSeries, Wake
 from dxstream.arguments import milliseconds, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Connection, Settings
-from dxstream.dxfeed import Candle, Event
+from dxstream.dxfeed import Candle, Event, Quote, Trade
 from dxstream.endpoint import SessionLike
 from dxstream.histories import Histories
-from dxstream.waiting import Call, Procedure, done
+from dxstream.waiting import Call, Procedure, Wait, done
 
 if TYPE_CHECKING:
     from dxstream.candles import CandleFeed, Candles
@@ -30,6 +30,9 @@ MAX_HISTORY = 1 << 20
 BACKLOG = 1 << 17
 """Most events of a type that wait from `subscribe` until the first listener takes them over."""
 
+
+COMPANION_SECONDS = 1.0
+"""Longest wait for the Trades that accompany Quotes."""
 
 FIRST_DAY = 86_400_000
 """Where histories of candles begin at the earliest: 1970-01-02, ms since 1970 UTC."""
@@ -126,6 +129,10 @@ class Subscriber(Connection):
         Notes
         -----
         The server confirms nothing: a symbol that it does not know stays silent.
+
+        What it returns need not be awaited. Where the streamer has ``companions="subscribe"``,
+        awaiting a subscription of ``Quote`` waits until each symbol has a Trade, for a second at
+        most.
         """
         with self._lock:
             client = self._connected()
@@ -159,6 +166,8 @@ class Subscriber(Connection):
                 for symbol in told:
                     self._histories.subscribe(symbol, start)
                     self._ask_again(client, symbol, unless=start)
+            if name == type_name(Quote) and self._settings.companions == "subscribe":
+                return Call(until_traded(client, told))
         return done(None)
 
     def unsubscribe(
@@ -447,6 +456,26 @@ def check_subscribed(
             hint = f"; there are {', '.join(near)}" if near else ""
             msg = f"{symbol} is not subscribed for {event_type}{hint}"
             raise KeyError(msg)
+
+
+def until_traded(client: Client, symbols: list[str]) -> Callable[[], Procedure[None]]:
+    """Ask for the Trades of symbols, and return what waits until each has one, or for a second."""
+    trades = client.accompany(symbols)
+    deadline = time.monotonic() + COMPANION_SECONDS
+
+    def procedure() -> Procedure[None]:
+        missing = {symbol for symbol in symbols if client.latest(Trade, symbol) is None}
+        wake = Wake()
+        while missing:
+            if (trade := trades.next()) is not None:
+                missing.discard(trade.event_symbol)
+                continue
+            if trades.ended() is not None:
+                break
+            if trades.arm(wake) and not (yield Wait(wake, deadline)):
+                break
+
+    return procedure
 
 
 def type_name(event_type: type[Event]) -> str:

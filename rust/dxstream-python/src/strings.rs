@@ -107,6 +107,16 @@ impl Strings {
         Ok(())
     }
 
+    /// Lets the companions of symbols be asked for again when they are read.
+    pub(crate) fn forget_companions(&self, py: Python<'_>, symbols: &[String]) {
+        for symbol in symbols {
+            let id = self.tables.symbols.find(symbol);
+            if let Some(instrument) = id.and_then(|id| self.symbols.get(py, id)) {
+                instrument.get().forget_companion();
+            }
+        }
+    }
+
     /// Whether some symbol was written in another way than the wire's.
     pub(crate) fn is_spelled(&self) -> bool {
         self.spelled.load(Ordering::Relaxed)

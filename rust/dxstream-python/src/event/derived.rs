@@ -1,6 +1,7 @@
 //! Properties that are computed from fields: times and dates, prices between bid and ask, flags.
 
-use dxstream::event::{EventKind, Field, FieldKind, Quote, Record, SYMBOL_WORD, flags};
+use dxstream::event::{EventKind, Field, FieldKind, Quote, Record, SYMBOL_WORD, Trade, flags};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -28,6 +29,10 @@ enum Compute {
     Flag(usize, i64),
     Mid,
     Micro,
+    LastPrice,
+    LastVolume,
+    LastTime,
+    SaleConditions,
 }
 
 impl Property {
@@ -58,11 +63,30 @@ impl Property {
     /// The properties of an event type, whose base has the first `inherited` fields.
     pub(super) fn of_kind(kind: EventKind, inherited: usize) -> Vec<Self> {
         let mut properties = Self::of_fields(kind.fields(), inherited);
-        if kind == EventKind::Quote {
-            properties.extend([
+        let alias = |name, doc, field| {
+            let at = kind.fields().iter().position(|of_kind| of_kind.name == field);
+            Self::new(name, doc, Compute::Field(at.expect("the field is declared")))
+        };
+        match kind {
+            EventKind::Quote => properties.extend([
                 Self::new("mid_price", describe::MID_PRICE, Compute::Mid),
                 Self::new("micro_price", describe::MICRO_PRICE, Compute::Micro),
-            ]);
+                Self::new("last_price", describe::LAST_PRICE, Compute::LastPrice),
+                Self::new("volume", describe::LAST_VOLUME, Compute::LastVolume),
+                Self::new("last_time", describe::LAST_TIME, Compute::LastTime),
+            ]),
+            EventKind::Trade | EventKind::TradeETH => properties.extend([
+                alias("volume", describe::VOLUME, "day_volume"),
+                Self::new("trade_conditions", describe::TRADE_CONDITIONS, Compute::SaleConditions),
+            ]),
+            EventKind::Greeks => {
+                properties.push(alias(
+                    "implied_volatility",
+                    describe::IMPLIED_VOLATILITY,
+                    "volatility",
+                ));
+            }
+            _ => {}
         }
         properties
     }
@@ -118,6 +142,22 @@ impl Property {
             }
             Compute::Mid => PyFloat::new(py, mid_price(&Quote::from_row(words))).into_any(),
             Compute::Micro => PyFloat::new(py, micro_price(&Quote::from_row(words))).into_any(),
+            Compute::LastPrice => known(py, last_trade(event)?.map(|trade| trade.price)),
+            Compute::LastVolume => known(py, last_trade(event)?.map(|trade| trade.day_volume)),
+            Compute::LastTime => {
+                let time = last_trade(event)?.map(|trade| trade.time).filter(|&time| time != 0);
+                time.into_bound_py_any(py)?
+            }
+            Compute::SaleConditions => {
+                // Trade and TradeETH have the same fields.
+                let conditions = match event.instrument() {
+                    Some(instrument) => {
+                        instrument.get().sale_conditions(py, &Trade::from_row(words))?
+                    }
+                    None => None,
+                };
+                conditions.into_bound_py_any(py)?
+            }
         })
     }
 
@@ -141,6 +181,19 @@ const FLAGS: &[(&str, i64, &str)] = &[
     ),
     ("snapshot_mode", flags::SNAPSHOT_MODE, "Whether the publisher works in snapshot mode."),
 ];
+
+/// The companion of a Quote.
+fn last_trade(quote: &View<'_, '_>) -> PyResult<Option<Trade>> {
+    quote.instrument().map_or(Ok(None), |instrument| instrument.get().last_trade(quote.py()))
+}
+
+/// A number, or `None` where it is unknown.
+fn known(py: Python<'_>, number: Option<f64>) -> Bound<'_, PyAny> {
+    match number.filter(|number| !number.is_nan()) {
+        Some(number) => PyFloat::new(py, number).into_any(),
+        None => py.None().into_bound(py),
+    }
+}
 
 fn mid_price(quote: &Quote) -> f64 {
     f64::midpoint(quote.bid_price, quote.ask_price)

@@ -45,6 +45,35 @@ The mean of bid and ask, each weighted with the size of the other side.
 It leans to the side that is about to give way. It is the mid price where the sizes are unknown or
 total 0, and NaN where the bid or the ask is unknown.";
 
+pub(super) const LAST_PRICE: &str = "\
+The price of the symbol's last Trade, or None where none came.
+
+A Quote has no such price on the wire. It is that of the last Trade known when it is read: the first
+read of the symbol's `last_price`, `volume` or `last_time` subscribes its Trade, hidden from
+listeners, if the streamer does not leave it out, and unsubscribing the Quote ends that. It is None
+while none has come, where the price is unknown, of an event that a program made, and when the
+streamer is gone. `last_time` says how old it is.";
+
+pub(super) const LAST_VOLUME: &str =
+    "The day's volume by the symbol's last Trade, or None where none came; see last_price.";
+
+pub(super) const LAST_TIME: &str = "\
+The time of the symbol's last Trade, ms since 1970 UTC, or None where it is unknown.
+
+See last_price.";
+
+pub(super) const VOLUME: &str = "\
+Volume of the trading day so far, the same as day_volume. The size of the trade is its size.";
+
+pub(super) const TRADE_CONDITIONS: &str = "\
+The conditions of the sale in the exchange's own letters, or None where they are not known.
+
+No Trade has them on the wire. They are those of the TimeAndSale of the same symbol, time, sequence,
+price and size, if TimeAndSale is subscribed and the streamer still has it when this is read.";
+
+pub(super) const IMPLIED_VOLATILITY: &str =
+    "Black-Scholes implied volatility, a fraction; the same as volatility.";
+
 /// The Python type of a field's value.
 pub(super) const fn annotation(kind: FieldKind) -> &'static str {
     match kind {

@@ -51,16 +51,15 @@ impl Client {
         settings: Settings,
     ) -> PyResult<Self> {
         let endpoint = endpoint(py, url, token, ca_pem)?;
-        let history = settings.history;
+        let (history, asks) = (settings.history, settings.companions != "off");
         let settings = settings.stream()?;
         // Detached, for a thread that forks holds the lock of the I/O thread and may have to wait for its
         // turn in Python.
         let client = py
             .detach(|| connection::Client::connect(endpoint, settings, history))
             .map_err(|error| map_error(py, &error))?;
-        let tables = Arc::clone(client.store().tables());
-        let origin = Arc::new(Origin::new(client));
-        let strings = Arc::new(Strings::new(tables, Arc::downgrade(&origin)));
+        let origin = Origin::new(client, asks);
+        let strings = Arc::clone(origin.strings());
         Ok(Self { origin, strings, told: Told::default() })
     }
 
@@ -201,6 +200,9 @@ impl Client {
                 self.stream()?.store().set_history(kind, symbol, history);
             }
         }
+        if self.origin.has_asked() {
+            self.strings.forget_companions(py, &symbols);
+        }
         self.stream()?.subscribe(kind, entries, from_time, refresh_interval);
         Ok(symbols)
     }
@@ -241,6 +243,18 @@ impl Client {
     ) -> PyResult<Vec<String>> {
         let kind = kind_of(event_type)?;
         symbols.into_iter().map(|symbol| wire_symbol(py, kind, symbol)).collect()
+    }
+
+    /// Wants the companion Trades of the Quotes of symbols, in the server's spelling. Gives a queue of
+    /// what comes of them, which no listener's counts have to do with.
+    #[pyo3(name = "accompany")]
+    fn py_accompany(&self, py: Python<'_>, symbols: Vec<String>) -> PyResult<Queue> {
+        let ids = self.symbol_ids(py, EventKind::Trade, symbols.clone())?;
+        let stream = self.stream()?;
+        let room = 2 * ids.len();
+        let consumer = stream.store().watch(EventKind::Trade, ids, room);
+        stream.accompany(symbols);
+        Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
     /// The symbols as the user wrote them last.

@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     connect_timeout: f64,
     keepalive_timeout: f64,
     pub(super) history: usize,
+    pub(super) companions: String,
 }
 
 /// The fields of `dxstream.ReconnectPolicy`.

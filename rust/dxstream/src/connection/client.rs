@@ -115,6 +115,12 @@ impl Client {
         self.send(Command::UnsubscribeAll { kind });
     }
 
+    /// Wants the companion Trades of the Quotes of these symbols, as long as those are subscribed.
+    /// Listeners do not get them, unless the user subscribes them too.
+    pub fn accompany(&self, symbols: Vec<String>) {
+        self.send(Command::Accompany { symbols });
+    }
+
     /// Begins to close the connections; [`Client::state`] becomes [`State::Ended`].
     pub fn close(&self) {
         self.send(Command::Close);

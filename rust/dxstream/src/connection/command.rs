@@ -27,6 +27,10 @@ pub(super) enum Command {
     UnsubscribeAll {
         kind: EventKind,
     },
+    /// Wants the companions of what is subscribed of these symbols.
+    Accompany {
+        symbols: Vec<String>,
+    },
     Close,
     /// Stands for a defect: of the streamer's task, or of one of its links'.
     #[cfg(test)]

@@ -338,6 +338,8 @@ impl LinkTask {
                 self.link.unsubscribe(kind, contract, &entries, now);
             }
             Some(Command::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
+            // The streamer's task makes subscriptions of companions.
+            Some(Command::Accompany { .. }) => {}
             Some(Command::Close) | None => return true,
             #[cfg(test)]
             Some(Command::Panic { .. }) => panic!("a test asked for it"),

@@ -9,15 +9,18 @@ use tokio::task::JoinSet;
 
 use super::clock;
 use super::command::Command;
+use super::companions::{COMPANION, Companions, OWNER};
 use super::endpoint::Endpoint;
 use super::link::{LinkTask, Report};
 use super::said::Unreadable;
 use super::shared::{EndGuard, Shared};
 use super::transport::Limits;
 use crate::error::Error;
+use crate::event::{Contract, EventKind};
 use crate::log;
 use crate::loss::Loss;
 use crate::protocol::{Displaced, Entry, FeedKey, Link, LinkSettings};
+use crate::symbol::SymbolId;
 
 /// Most subscriptions of a connection, by event type, symbol and source; measured on tastytrade's
 /// servers, which refuse what is beyond.
@@ -52,6 +55,7 @@ pub(super) async fn run(
         tasks: JoinSet::new(),
         links: BTreeMap::new(),
         homes: HashMap::new(),
+        companions: Companions::default(),
     };
     stream.open_link();
     let error = loop {
@@ -94,6 +98,7 @@ struct Stream {
     links: BTreeMap<usize, LinkHandle>,
     /// Which link has which subscription.
     homes: HashMap<FeedKey, HashMap<Entry, usize>>,
+    companions: Companions,
 }
 
 struct LinkHandle {
@@ -129,34 +134,38 @@ impl Stream {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Subscribe { key, entries, from_time, aggregation_period } => {
+                if key.kind == COMPANION {
+                    self.show(&entries);
+                }
                 self.subscribe(key, entries, from_time, aggregation_period);
             }
-            Command::Unsubscribe { kind, contract, entries } => {
-                let concerned = |key: &FeedKey| {
-                    key.kind == kind && contract.is_none_or(|contract| contract == key.contract)
-                };
-                for (_, homes) in self.homes.iter_mut().filter(|(key, _)| concerned(key)) {
-                    for link in entries.iter().filter_map(|entry| homes.remove(entry)) {
-                        self.links.entry(link).and_modify(LinkHandle::lose_entry);
-                    }
+            Command::Unsubscribe { kind, contract, mut entries } => {
+                if kind == COMPANION {
+                    entries.retain(|entry| !self.stays(entry));
                 }
-                for link in self.links.values() {
-                    let entries = entries.clone();
-                    let _ = link.commands.send(Command::Unsubscribe { kind, contract, entries });
+                self.unsubscribe(kind, contract, &entries);
+                if kind == OWNER {
+                    self.end_companions(entries.into_iter().map(|entry| entry.symbol));
                 }
                 self.close_idle();
             }
             Command::UnsubscribeAll { kind } => {
-                for (_, homes) in self.homes.iter_mut().filter(|(key, _)| key.kind == kind) {
-                    for (_, link) in homes.drain() {
-                        self.links.entry(link).and_modify(LinkHandle::lose_entry);
-                    }
+                if kind == COMPANION && !self.companions.is_empty() {
+                    let of_kind = self.homes.iter().filter(|(key, _)| key.kind == kind);
+                    let mut entries: Vec<Entry> =
+                        of_kind.flat_map(|(_, homes)| homes.keys().cloned()).collect();
+                    entries.retain(|entry| !self.stays(entry));
+                    self.unsubscribe(kind, None, &entries);
+                } else {
+                    self.unsubscribe_all(kind);
                 }
-                for link in self.links.values() {
-                    let _ = link.commands.send(Command::UnsubscribeAll { kind });
+                if kind == OWNER {
+                    let symbols: Vec<String> = self.companions.symbols().cloned().collect();
+                    self.end_companions(symbols.into_iter());
                 }
                 self.close_idle();
             }
+            Command::Accompany { symbols } => self.accompany(symbols),
             // Links alone are sent these.
             Command::TakeOver { .. } | Command::Close => {}
             #[cfg(test)]
@@ -194,6 +203,91 @@ impl Stream {
                     aggregation_period,
                 });
             }
+        }
+    }
+
+    fn unsubscribe(&mut self, kind: EventKind, contract: Option<Contract>, entries: &[Entry]) {
+        let concerned = |key: &FeedKey| {
+            key.kind == kind && contract.is_none_or(|contract| contract == key.contract)
+        };
+        for (_, homes) in self.homes.iter_mut().filter(|(key, _)| concerned(key)) {
+            for link in entries.iter().filter_map(|entry| homes.remove(entry)) {
+                self.links.entry(link).and_modify(LinkHandle::lose_entry);
+            }
+        }
+        for link in self.links.values() {
+            let entries = entries.to_vec();
+            let _ = link.commands.send(Command::Unsubscribe { kind, contract, entries });
+        }
+    }
+
+    fn unsubscribe_all(&mut self, kind: EventKind) {
+        for (_, homes) in self.homes.iter_mut().filter(|(key, _)| key.kind == kind) {
+            for (_, link) in homes.drain() {
+                self.links.entry(link).and_modify(LinkHandle::lose_entry);
+            }
+        }
+        for link in self.links.values() {
+            let _ = link.commands.send(Command::UnsubscribeAll { kind });
+        }
+    }
+
+    /// Subscribes the companions of symbols whose owners are subscribed.
+    fn accompany(&mut self, symbols: Vec<String>) {
+        let [owner, companion] = [OWNER, COMPANION].map(|kind| FeedKey::new(kind, None));
+        let homes = &self.homes;
+        let is_home =
+            |key, entry: &Entry| homes.get(&key).is_some_and(|entries| entries.contains_key(entry));
+        let entries = symbols.into_iter().map(|symbol| Entry { symbol, source: None });
+        let owned = entries.filter(|entry| is_home(owner, entry));
+        let new: Vec<Entry> = owned
+            .filter(|entry| self.companions.begin(&entry.symbol, is_home(companion, entry)))
+            .collect();
+        for entry in &new {
+            self.hide(entry);
+        }
+        if !new.is_empty() {
+            self.subscribe(companion, new, None, None);
+        }
+    }
+
+    fn hide(&self, entry: &Entry) {
+        let store = &self.shared.store;
+        // Where there is no room for the symbol, no row of it comes.
+        if let Ok(symbol) = store.tables().symbols.intern(&entry.symbol) {
+            store.hide(COMPANION, SymbolId(symbol));
+        }
+    }
+
+    /// Shows the events of what the user subscribes himself.
+    fn show(&mut self, entries: &[Entry]) {
+        let store = &self.shared.store;
+        if !store.is_hiding(COMPANION) {
+            return;
+        }
+        for entry in entries {
+            if let Some(symbol) = store.tables().symbols.find(&entry.symbol) {
+                let was_companion = self.companions.claim(&entry.symbol);
+                store.show(COMPANION, SymbolId(symbol), was_companion);
+            }
+        }
+    }
+
+    /// Whether what the user wants no longer stays as a companion; it is hidden then.
+    fn stays(&mut self, entry: &Entry) -> bool {
+        let stays = self.companions.disclaim(&entry.symbol);
+        if stays {
+            self.hide(entry);
+        }
+        stays
+    }
+
+    /// Ends companions. They stay hidden, for some of their events may be on their way.
+    fn end_companions(&mut self, symbols: impl Iterator<Item = String>) {
+        let ended = symbols.filter(|symbol| self.companions.end(symbol));
+        let entries: Vec<Entry> = ended.map(|symbol| Entry { symbol, source: None }).collect();
+        if !entries.is_empty() {
+            self.unsubscribe(COMPANION, None, &entries);
         }
     }
 

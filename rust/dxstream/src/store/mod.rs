@@ -7,6 +7,7 @@
 mod conflation;
 mod consumer;
 mod gaps;
+mod hiding;
 mod latest;
 mod mailbox;
 mod queue;
@@ -39,6 +40,7 @@ use crate::latency::LatencySummary;
 use crate::protocol::{EventSink, Gap, SnapshotMark, TypeGap};
 use crate::symbol::{SymbolId, Tables};
 use gaps::Gaps;
+use hiding::Hidden;
 use queue::Queue;
 use rings::Rings;
 use segments::Clock;
@@ -112,8 +114,9 @@ pub struct RingMemory {
 #[derive(Debug)]
 struct Queues {
     by_kind: Vec<Vec<Weak<Queue>>>,
-    /// Queues of series, which get the marks of snapshots as well.
+    /// Queues of series, which get the marks of snapshots and rows that are hidden as well.
     of_series: Vec<Vec<Weak<Queue>>>,
+    hidden: Hidden,
     /// Some queue conflates, or did.
     conflate: bool,
     ended: Option<Error>,
@@ -131,6 +134,7 @@ impl Store {
             queues: RwLock::new(Queues {
                 by_kind: EventKind::ALL.iter().map(|_| Vec::new()).collect(),
                 of_series: EventKind::ALL.iter().map(|_| Vec::new()).collect(),
+                hidden: Hidden::new(),
                 conflate: false,
                 ended: None,
             }),
@@ -332,8 +336,13 @@ impl Store {
     /// A new queue for a [`Series`](crate::series::Series) of one symbol, from now on: its rows and, before those of
     /// a snapshot, the snapshot's mark as a row.
     pub fn follow(&self, kind: EventKind, symbol: SymbolId, capacity: usize) -> Consumer {
-        let queue = Queue::new(kind, Some([symbol].into()), QueueSettings::every(capacity));
-        let queue = Arc::new(queue);
+        self.watch(kind, [symbol].into(), capacity)
+    }
+
+    /// A new queue for what comes of symbols from now on, hidden or not. It is no listener's, and nobody
+    /// counts its rows.
+    pub fn watch(&self, kind: EventKind, symbols: HashSet<SymbolId>, capacity: usize) -> Consumer {
+        let queue = Arc::new(Queue::new(kind, Some(symbols), QueueSettings::every(capacity)));
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = &queues.ended {
             queue.end(error.clone());
@@ -384,6 +393,13 @@ impl Store {
 }
 
 impl Queues {
+    /// Hands rows to the listeners of their type.
+    fn push_to_listeners(&self, kind: EventKind, rows: &[u64], received_at: u64) {
+        for queue in self.by_kind[kind as usize].iter().filter_map(Weak::upgrade) {
+            queue.push(rows, received_at);
+        }
+    }
+
     fn live(&self) -> impl Iterator<Item = Arc<Queue>> {
         self.by_kind.iter().chain(&self.of_series).flatten().filter_map(Weak::upgrade)
     }
@@ -410,9 +426,11 @@ impl StoreWriter<'_> {
             self.store.books().apply(kind, rows);
         }
         let queues = self.store.queues.read().unwrap_or_else(PoisonError::into_inner);
-        let [listeners, of_series] =
-            [&queues.by_kind, &queues.of_series].map(|by| &by[kind as usize]);
-        for queue in listeners.iter().chain(of_series).filter_map(Weak::upgrade) {
+        let visible = queues.hidden.visible(kind, rows);
+        if !visible.is_empty() {
+            queues.push_to_listeners(kind, &visible, self.received_at);
+        }
+        for queue in queues.of_series[kind as usize].iter().filter_map(Weak::upgrade) {
             queue.push(rows, self.received_at);
         }
     }

@@ -1,3 +1,4 @@
+mod hiding;
 mod overload;
 
 use std::sync::atomic::{AtomicU64, Ordering};
