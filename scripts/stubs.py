@@ -1,4 +1,6 @@
-"""Write the stub of `dxstream.dxfeed`, which follows the declarations of the event types in Rust.
+"""Write the stubs of `dxstream.dxfeed` and `dxstream.compat.events`.
+
+They follow the declarations of the event types in Rust.
 
 With ``--check`` nothing is written; the exit code says whether the stub is up to date.
 """
@@ -9,9 +11,10 @@ import sys
 import types
 from pathlib import Path
 
-from dxstream import dxfeed
+from dxstream import _dxstream, dxfeed
+from dxstream.compat import events
 
-STUB = Path(__file__).parent.parent / "python" / "dxstream" / "dxfeed.pyi"
+PACKAGE = Path(__file__).parent.parent / "python" / "dxstream"
 
 HEADER = f'''\
 """{(dxfeed.__doc__ or "").partition("Examples")[0].rstrip()}"""
@@ -35,6 +38,8 @@ EVENT_METHODS = '''
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
 '''
 
 DERIVED = {
@@ -52,21 +57,113 @@ DERIVED = {
 """The types of properties that are no fields, by how class and property end; the first counts."""
 
 
+SDK_HEADER = f'''\
+"""{(events.__doc__ or "").partition("Examples")[0].rstrip()}
+"""
+
+# Written by scripts/stubs.py from the declarations in rust/dxstream-python/src/event/sdk.rs.
+# To type checkers the classes do not derive from those of dxstream.dxfeed, whose prices are floats.
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Literal, Self, final
+
+from dxstream.compat.models import FieldInfo
+from dxstream.dxfeed import Event, IndexedEvent
+
+'''
+
+SDK_METHODS = '''
+class _Model:
+    """What the SDK's events have of pydantic."""
+
+    fields: ClassVar[tuple[str, ...]]
+    model_fields: ClassVar[Mapping[str, FieldInfo]]
+    __match_args__: ClassVar[tuple[Literal["event_symbol"]]] = ("event_symbol",)
+    __pydantic_decorators__: ClassVar[None]
+
+    def __new__(cls, event_symbol: str = ..., **values: Any) -> Self: ...
+    @classmethod
+    def from_stream(cls, data: list[Any]) -> list[Self]: ...
+    @classmethod
+    def model_validate(cls, obj: Any, **_options: object) -> Self: ...
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes, **options: object) -> Self: ...
+    @classmethod
+    def model_construct(cls, _fields_set: object = None, **values: Any) -> Self: ...
+    def model_dump(
+        self,
+        *,
+        mode: str = "python",
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        by_alias: bool | None = False,
+        exclude_none: bool = False,
+        **_options: object,
+    ) -> dict[str, Any]: ...
+    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str: ...
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self: ...
+    def __iter__(self) -> Iterator[tuple[str, Any]]: ...
+'''
+
+SDK_DERIVED = {
+    "Quote.last_price": "Decimal | None",
+    "Quote.volume": "Decimal | None",
+    "Trade.volume": "Decimal | None",
+    "_price": "Decimal",
+    ".implied_volatility": "Decimal",
+}
+"""The same as `DERIVED`, where it differs in the SDK's events."""
+
+
 def main() -> int:
-    """Write the stub, or check it."""
-    text = formatted(HEADER + exports() + "".join(map(stub_of, classes())))
-    if "--check" not in sys.argv[1:]:
-        STUB.write_text(text)
-        return 0
-    if STUB.read_text() == text:
-        return 0
-    print(f"{STUB} is not what scripts/stubs.py writes")
-    return 1
+    """Write the stubs, or check them."""
+    stubs = {
+        PACKAGE / "dxfeed.pyi": HEADER + exports(dxfeed) + "".join(map(stub_of, classes())),
+        PACKAGE / "compat" / "events.pyi": SDK_HEADER
+        + exports(events)
+        + SDK_METHODS
+        + "".join(map(sdk_stub_of, _dxstream.sdk_event_types())),
+    }
+    failed = 0
+    for stub, source in stubs.items():
+        text = formatted(source, stub)
+        if "--check" not in sys.argv[1:]:
+            stub.write_text(text)
+        elif stub.read_text() != text:
+            print(f"{stub} is not what scripts/stubs.py writes")
+            failed = 1
+    return failed
 
 
-def exports() -> str:
-    """Return the stub's list of names."""
-    return f"__all__ = {dxfeed.__all__!r}\n"
+def exports(module: types.ModuleType) -> str:
+    """Return a stub's list of names."""
+    return f"__all__ = {module.__all__!r}\n"
+
+
+def sdk_stub_of(event_type: type[dxfeed.Event]) -> str:
+    """Return the stub of one class of the SDK's events."""
+    ours, base = event_type.__mro__[1:3]
+    doc = (inspect.getdoc(event_type) or "").replace("\n", "\n    ")
+    name = event_type.__name__
+    text = f'@final\nclass {name}(_Model, {base.__name__}):\n    """{doc}\n    """\n\n'
+    fields: dict[str, str] = {
+        field: str(getattr(annotation, "__name__", None) or annotation)
+        for field, annotation in event_type.__annotations__.items()
+    }
+    known = set(dir(base))
+    for attribute in [*fields, *(each for each in vars(ours) if each not in fields)]:
+        of_class = getattr(event_type, attribute)
+        if attribute in known or not isinstance(of_class, types.GetSetDescriptorType):
+            continue
+        result = fields.get(attribute) or ours.__annotations__.get(attribute)
+        result = result or derived_annotation(f"{name}.{attribute}", DERIVED | SDK_DERIVED)
+        result = result.replace("decimal.", "").replace("NoneType", "None")
+        text += f"    @property\n    def {attribute}(self) -> {result}: ...\n"
+    return text
 
 
 def classes() -> list[type[dxfeed.Event]]:
@@ -115,9 +212,9 @@ def annotations_of(event_type: type[dxfeed.Event]) -> dict[str, str]:
     return found
 
 
-def derived_annotation(name: str) -> str:
+def derived_annotation(name: str, derived: dict[str, str] = DERIVED) -> str:
     """Return the type of a property that is not a field."""
-    for suffix, annotation in DERIVED.items():
+    for suffix, annotation in derived.items():
         if name.endswith(suffix):
             return annotation
     return "bool"
@@ -140,9 +237,9 @@ def constructor(event_type: type[dxfeed.Event]) -> str:
     )
 
 
-def formatted(source: str) -> str:
-    """Return the source as the formatter writes it."""
-    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(STUB), "-"]
+def formatted(source: str, stub: Path) -> str:
+    """Return the source of a stub as the formatter writes it."""
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(stub), "-"]
     return subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
 
 

@@ -293,9 +293,11 @@ class TestTradeConditions:
             known | {"size": math.nan},
         ]
         streamer.subscribe(event_type, ["AAPL", "MSFT"], 0)
-        until(lambda: asked(exchange, "add", event_type) == ["AAPL", "MSFT"])
-        exchange.publish(*(event_type(**fields) for fields in [known, *others]))
-        trade, *strangers = [streamer.get_event(event_type).result(20) for _ in range(7)]
+        trades = []
+        for fields in (known, *others):
+            exchange.publish(event_type(**fields))
+            trades.append(streamer.get_event(event_type).result(20))
+        trade, *strangers = trades
         assert trade.trade_conditions is None
         streamer.subscribe(TimeAndSale, "AAPL", 0)
         until(lambda: asked(exchange, "add", TimeAndSale) == ["AAPL"])

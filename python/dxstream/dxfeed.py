@@ -14,6 +14,7 @@ Quote(event_symbol='AAPL', bid_price=150.0, bid_size=100.0, ask_price=150.5, ask
 
 # The signatures of the classes are read in this module and have nan as a default.
 from math import nan  # noqa: F401
+from typing import Any
 
 from dxstream._dxstream import (
     AnalyticOrder,
@@ -58,3 +59,16 @@ __all__ = [
     "TradeETH",
     "Underlying",
 ]
+
+
+def _core_schema(cls: Any, _source: Any, _handler: Any) -> Any:  # noqa: ANN401
+    """Tell pydantic to take events of the class, and the fields of one by name."""
+    from pydantic_core import core_schema
+
+    return core_schema.no_info_plain_validator_function(
+        lambda value: value if isinstance(value, cls) else cls(**value),
+        serialization=core_schema.plain_serializer_function_ser_schema(lambda e: e.as_dict()),
+    )
+
+
+Event.__get_pydantic_core_schema__ = classmethod(_core_schema)  # type: ignore[method-assign, assignment]

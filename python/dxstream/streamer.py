@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from dxstream._dxstream import Client, Queue, Wake
+from dxstream._dxstream import Client, Queue, Wake, event_class, sdk_event_types, unmet
 from dxstream.arguments import conflation_interval, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Settings
@@ -33,6 +33,8 @@ DEFAULT_HISTORY = 64
 
 COMPANIONS = ("on use", "subscribe", "off")
 """When the Trades are subscribed that Quotes tell the last price and the volume of."""
+
+SDK_EVENT_TYPES = frozenset(sdk_event_types())
 
 MAX_DEPTH = 1 << 32
 """More price levels than a book has."""
@@ -249,6 +251,7 @@ class DXLinkStreamer(Observed):
         """
         from dxstream.batches import Batches
 
+        event_type = event_class(event_type)
         interval = conflation_interval(policy, max_rate)
         return Batches(
             event_type,
@@ -279,7 +282,12 @@ class DXLinkStreamer(Observed):
                     event_type, names, capacity=buffer, interval=interval, overflow=overflow
                 )
             queue = client.fork(
-                inbox.queue, names, capacity=buffer, interval=interval, overflow=overflow
+                event_type,
+                inbox.queue,
+                names,
+                capacity=buffer,
+                interval=interval,
+                overflow=overflow,
             )
             inbox.taken_over = True
             if not inbox.used:
@@ -290,6 +298,12 @@ class DXLinkStreamer(Observed):
         with self._lock:
             client = self._connected()
             inbox: Inbox[E] = self._inboxes.setdefault(type_name(event_type), Inbox())
+            if event_class(event_type) in SDK_EVENT_TYPES:
+                if inbox.of_sdk is None and inbox.queue is not None and not inbox.taken_over:
+                    inbox.of_sdk = client.fork(event_type, inbox.queue, capacity=DEFAULT_BUFFER)
+                elif inbox.of_sdk is None:
+                    inbox.of_sdk = client.listen(event_type, capacity=DEFAULT_BUFFER)
+                return inbox.of_sdk
             if inbox.queue is None:
                 inbox.queue = client.listen(event_type, capacity=DEFAULT_BUFFER)
             elif not inbox.used:
@@ -388,6 +402,7 @@ class DXLinkStreamer(Observed):
         from dxstream import reading
 
         client = self._client or self._connected()
+        event_type = event_class(event_type)
         rows = self._rows(client, event_type, symbols)
         return reading.snapshot(client, event_type, rows, fields, out)
 
@@ -435,6 +450,7 @@ class DXLinkStreamer(Observed):
             msg = "n must be 0 or more"
             raise ValueError(msg)
         client = self._client or self._connected()
+        event_type = event_class(event_type)
         with self._lock:
             [wire] = client.wire_symbols(event_type, [symbol])
             name = type_name(event_type)
@@ -550,7 +566,10 @@ class DXLinkStreamer(Observed):
                 self.subscribe(event_type, new.values())
         found: dict[str, E] = {}
         for symbol in wire.values():
-            if symbol not in new and (event := client.latest(event_type, symbol)) is not None:
+            if symbol in new:
+                continue
+            event = client.latest(event_type, symbol)
+            if event is not None and not unmet(event):
                 found[symbol] = event
         missing = set(wire.values()) - found.keys()
         wake = Wake()

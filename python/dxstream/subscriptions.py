@@ -42,12 +42,17 @@ END_OF_TIME = 2_145_916_800_000
 
 
 class Inbox(Generic[E]):
-    """What came of an event type for `get_event`, and for the first listener."""
+    """What came of an event type for `get_event`, and for the first listener.
 
-    __slots__ = ("queue", "taken_over", "used")
+    Events of the SDK's classes have a queue of their own for `get_event`, which lacks what the SDK
+    does not deliver.
+    """
+
+    __slots__ = ("of_sdk", "queue", "taken_over", "used")
 
     def __init__(self, queue: Queue[E] | None = None) -> None:
         self.queue = queue
+        self.of_sdk: Queue[Any] | None = None
         self.used = False
         self.taken_over = queue is None
 

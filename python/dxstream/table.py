@@ -178,8 +178,9 @@ class EventTable(Generic[E]):
             if type(event) is not event_type:
                 msg = f"a table of {event_type.__name__} events takes no {type(event).__name__}"
                 raise TypeError(msg)
+        values = [_dxstream._raw(event) for event in listed]
         made = {
-            name: column_of(field, [getattr(event, name) for event in listed])
+            name: column_of(field, [value[name] for value in values])
             for name, field in kinds.items()
         }
         now = time.monotonic_ns()

@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMapping, PyString};
 
-use crate::event::kind_of_class;
+use crate::event::{Class, known_class};
 
 /// What `dxstream.faults.Fault` calls a message of any type.
 const ANY: &str = "message";
@@ -136,7 +136,7 @@ fn injection(action: &Bound<'_, PyAny>) -> PyResult<Injection> {
 fn encoding(action: &Bound<'_, PyAny>) -> PyResult<Encoding> {
     let event_type = action.getattr("event_type")?;
     let names: Vec<String> = action.getattr("fields")?.extract()?;
-    let fields = match kind_of_class(&event_type) {
+    let fields = match known_class(&event_type).map(Class::kind) {
         None if event_type.is_none() && names.is_empty() => None,
         None if event_type.is_none() => {
             return Err(PyValueError::new_err("fields need an event_type"));

@@ -29,9 +29,11 @@ mod _dxstream {
     #[pymodule_export]
     use crate::event::describe::field_kinds;
     #[pymodule_export]
-    use crate::event::pickle::event_of;
+    use crate::event::pickle::{event_of, raw};
     #[pymodule_export]
     use crate::event::rows::Rows;
+    #[pymodule_export]
+    use crate::event::sdk::{sdk_event_types, sdk_fields, unmet};
     #[pymodule_export]
     use crate::exchange::{Exchange, market_symbols};
     #[pymodule_export]
@@ -43,7 +45,9 @@ mod _dxstream {
     #[pymodule_export]
     use crate::proxy::FaultProxy;
     #[pymodule_export]
-    use crate::streamer::{Batch, Client, Fields, Queue, Symbols, TimeSeries, Wake, shut_down};
+    use crate::streamer::{
+        Batch, Client, Fields, Queue, Symbols, TimeSeries, Wake, event_class, shut_down,
+    };
     #[pymodule_export]
     use crate::symbology::{
         all_to_dxfeed, all_to_occ, candle_base, candle_symbol, candle_to_dxfeed, option_terms,

@@ -1,9 +1,10 @@
 //! Making events from Python values.
 
 use dxstream::event::{Bool, Char, Field, FieldKind, SYMBOL_WORD, UNKNOWN_LONG};
+use dxstream::store::is_whole;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 
 use super::class::Class;
 use super::object::Draft;
@@ -40,16 +41,17 @@ pub(super) fn from_call<'py>(
             format!("{name}() takes only {symbol_name} by position, name the other fields");
         return Err(PyTypeError::new_err(message));
     }
+    let texts = if class.model.is_some() { Texts::Any } else { Texts::Declared };
     let mut draft = Draft::new(py, class)?;
     let positional = args.iter().next();
     if let Some(symbol) = &positional {
-        set(&mut draft, class, 0, symbol, Texts::Declared)?;
+        set(&mut draft, class, 0, symbol, texts)?;
     }
     if let Some(kwargs) = kwargs {
         if positional.is_some() && kwargs.contains(symbol_name)? {
             return Err(PyTypeError::new_err(format!("{name}() got {symbol_name} twice")));
         }
-        set_all(&mut draft, class, kwargs, Texts::Declared)?;
+        set_all(&mut draft, class, kwargs, texts)?;
     }
     finish(draft, class)
 }
@@ -101,7 +103,9 @@ fn set_all<'py>(
 ) -> PyResult<()> {
     for (key, value) in values.iter() {
         let key = key.cast::<PyString>()?.to_cow()?;
-        let at = class.fields().iter().position(|field| field.name == key).ok_or_else(|| {
+        let is_sdk = class.model.is_some();
+        let is_named = |field: &Field| field.name == key || (is_sdk && field.is_wire_name(&key));
+        let at = class.fields().iter().position(is_named).ok_or_else(|| {
             PyTypeError::new_err(format!("{} has no field '{key}'", class.name()))
         })?;
         set(draft, class, at, &value, texts)?;
@@ -109,7 +113,8 @@ fn set_all<'py>(
     Ok(())
 }
 
-/// Sets a field that was not set before.
+/// Sets a field that was not set before. In the SDK's classes, a character that is NUL and an enum's
+/// name that is empty are unknown, as they are on the wire.
 fn set<'py>(
     draft: &mut Draft<'py>,
     class: &Class,
@@ -126,6 +131,9 @@ fn set<'py>(
         | FieldKind::Text
             if value.is_none() => {}
         FieldKind::Symbol | FieldKind::Text => draft.set_text(at, target.text()?),
+        FieldKind::Double if class.model.is_some() => {
+            draft.set(at, target.lenient_number()?.to_bits());
+        }
         FieldKind::Double => {
             let number =
                 value.extract::<f64>().map_err(|error| target.number(&error, "a number"))?;
@@ -144,6 +152,9 @@ fn set<'py>(
         },
         FieldKind::Char => {
             let text = target.text()?;
+            if class.model.is_some() && text.to_cow()? == "\0" {
+                return Ok(());
+            }
             let character = text.to_cow()?.parse::<char>().ok().filter(|&c| c != '\0');
             match character {
                 Some(character) => draft.set(at, Char::new(character).0),
@@ -153,6 +164,9 @@ fn set<'py>(
         }
         FieldKind::Enum(names) => {
             let text = target.text()?;
+            if class.model.is_some() && text.to_cow()?.is_empty() {
+                return Ok(());
+            }
             let known = names.find(&text.to_cow()?);
             match known {
                 Some(name) => draft.set(at, name.0),
@@ -192,7 +206,24 @@ impl<'py> Target<'_, 'py> {
         })
     }
 
+    /// A number as the SDK takes it: also none, and the text of one.
+    fn lenient_number(&self) -> PyResult<f64> {
+        if self.value.is_none() {
+            return Ok(f64::NAN);
+        }
+        if let Ok(text) = self.value.cast::<PyString>() {
+            return text.to_cow()?.trim().parse().map_err(|_| self.wrong_value("a number"));
+        }
+        self.value.extract::<f64>().map_err(|error| self.number(&error, "a number"))
+    }
+
     fn integer(&self) -> PyResult<i64> {
+        if self.class.model.is_some()
+            && let Ok(number) = self.value.cast::<PyFloat>()
+            && is_whole(number.value())
+        {
+            return Ok(number.value() as i64);
+        }
         self.value.extract::<i64>().map_err(|error| self.number(&error, "an int"))
     }
 

@@ -9,6 +9,7 @@ use pyo3::types::{PyBool, PyDate, PyDateTime, PyDelta, PyFloat, PyTzInfo};
 
 use super::describe;
 use super::object::View;
+use super::sdk;
 
 const MS_PER_DAY: i64 = 86_400_000;
 
@@ -22,6 +23,7 @@ pub(super) struct Property {
 /// How a property is computed; a number is the place of the field.
 #[derive(Clone, Copy)]
 enum Compute {
+    Class,
     Symbol,
     Field(usize),
     Utc(usize),
@@ -38,6 +40,16 @@ enum Compute {
 impl Property {
     fn new(name: impl Into<String>, doc: impl Into<String>, compute: Compute) -> Self {
         Self { name: name.into(), doc: doc.into(), compute }
+    }
+
+    /// The attribute `__class__`, by which an event is an instance of a class of the SDK.
+    pub(super) fn class() -> Self {
+        Self::new("__class__", "The class of the event.", Compute::Class)
+    }
+
+    /// The attribute of a field, for a class whose values are not those of the base's getter.
+    pub(super) fn of_field(field: &Field, at: usize) -> Self {
+        Self::new(field.name, describe::field(field), Compute::Field(at))
     }
 
     /// The properties of the class `Event`, given the fields that all event types begin with.
@@ -93,7 +105,7 @@ impl Property {
 
     fn of_base(fields: &'static [Field], inherited: usize) -> Vec<Self> {
         let own = fields.iter().enumerate().skip(inherited);
-        own.map(|(at, field)| Self::new(field.name, describe::field(field), Compute::Field(at)))
+        own.map(|(at, field)| Self::of_field(field, at))
             .chain(Self::of_fields(fields, inherited))
             .collect()
     }
@@ -125,6 +137,7 @@ impl Property {
         let py = event.py();
         let words = event.words();
         Ok(match self.compute {
+            Compute::Class => event.class().shown(py)?.into_any(),
             Compute::Symbol => match event.spelling() {
                 Some(spelling) => spelling.into_any(),
                 None => event.value(SYMBOL_WORD)?,
@@ -140,10 +153,19 @@ impl Property {
             Compute::Flag(at, mask) => {
                 PyBool::new(py, words[at] as i64 & mask != 0).to_owned().into_any()
             }
+            Compute::Mid | Compute::Micro if event.model().is_some() => {
+                let [bid, bid_size, ask, ask_size] = QUOTED.map(|name| event.value_of(name));
+                let (bid, ask) = (&bid?, &ask?);
+                if let Compute::Mid = self.compute {
+                    sdk::mid_price(bid, ask)?
+                } else {
+                    sdk::micro_price([bid, &bid_size?, ask, &ask_size?])?
+                }
+            }
             Compute::Mid => PyFloat::new(py, mid_price(&Quote::from_row(words))).into_any(),
             Compute::Micro => PyFloat::new(py, micro_price(&Quote::from_row(words))).into_any(),
-            Compute::LastPrice => known(py, last_trade(event)?.map(|trade| trade.price)),
-            Compute::LastVolume => known(py, last_trade(event)?.map(|trade| trade.day_volume)),
+            Compute::LastPrice => known(event, last_trade(event)?.map(|trade| trade.price))?,
+            Compute::LastVolume => known(event, last_trade(event)?.map(|trade| trade.day_volume))?,
             Compute::LastTime => {
                 let time = last_trade(event)?.map(|trade| trade.time).filter(|&time| time != 0);
                 time.into_bound_py_any(py)?
@@ -169,6 +191,9 @@ impl Property {
     }
 }
 
+/// The fields of which prices between bid and ask are made.
+const QUOTED: [&str; 4] = ["bid_price", "bid_size", "ask_price", "ask_size"];
+
 const FLAGS: &[(&str, i64, &str)] = &[
     ("pending", flags::TX_PENDING, "Whether more events of the same transaction follow."),
     ("remove", flags::REMOVE_EVENT, "Whether the event with this index is gone."),
@@ -187,12 +212,14 @@ fn last_trade(quote: &View<'_, '_>) -> PyResult<Option<Trade>> {
     quote.instrument().map_or(Ok(None), |instrument| instrument.get().last_trade(quote.py()))
 }
 
-/// A number, or `None` where it is unknown.
-fn known(py: Python<'_>, number: Option<f64>) -> Bound<'_, PyAny> {
-    match number.filter(|number| !number.is_nan()) {
+/// A number as the class of the event tells numbers, or `None` where it is unknown.
+fn known<'py>(event: &View<'_, 'py>, number: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    let py = event.py();
+    Ok(match number.filter(|number| !number.is_nan()) {
+        Some(number) if event.model().is_some() => sdk::decimal(py, number)?,
         Some(number) => PyFloat::new(py, number).into_any(),
         None => py.None().into_bound(py),
-    }
+    })
 }
 
 fn mid_price(quote: &Quote) -> f64 {

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::kind_of_class;
+use super::known_class;
 
 /// The documentation of the class `Event`.
 pub(super) const EVENT: &str = "\
@@ -110,13 +110,13 @@ const fn kind_name(kind: FieldKind) -> &'static str {
 #[pyfunction]
 pub(crate) fn field_kinds<'py>(event_type: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
     let py = event_type.py();
-    let kind = kind_of_class(event_type).ok_or_else(|| {
+    let class = known_class(event_type).ok_or_else(|| {
         PyTypeError::new_err(format!(
             "an event class of dxstream.dxfeed is needed, such as Quote; not {}",
             event_type.repr().map_or_else(|_| "this".into(), |repr| repr.to_string())
         ))
     })?;
-    let described = kind.fields().iter().map(|field| {
+    let described = class.fields().iter().map(|field| {
         let names = match field.kind {
             FieldKind::Enum(names) => Some(PyTuple::new(py, names.names)?),
             _ => None,
@@ -132,6 +132,15 @@ pub(super) fn field(field: &Field) -> String {
         FieldKind::Enum(names) => format!("{} One of {}.", field.doc, names.names.join(", ")),
         _ => field.doc.to_owned(),
     }
+}
+
+/// The documentation of a class of the SDK's events.
+pub(super) fn sdk_class(kind: EventKind) -> String {
+    let name = kind.name();
+    format!(
+        "{}\n\nIt is {name} of dxstream.dxfeed with the fields and types of the tastytrade SDK.",
+        kind.doc().trim()
+    )
 }
 
 /// The signature and the documentation of an event type's class.

@@ -17,14 +17,15 @@ mod object;
 pub(crate) mod pickle;
 mod repr;
 pub(crate) mod rows;
+pub(crate) mod sdk;
 #[allow(unsafe_code, reason = "Python calls C functions with raw pointers")]
 mod slots;
 
 use dxstream::event::EventKind;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyString, PyType, PyTypeMethods};
 
-pub(crate) use class::exports;
+pub(crate) use class::{Class, exports};
 
 use crate::strings::Strings;
 
@@ -38,22 +39,53 @@ use crate::strings::Strings;
 #[inline]
 pub(crate) fn new_event<'py>(
     py: Python<'py>,
-    kind: EventKind,
+    class: &'static Class,
     row: &[u64],
     strings: &Strings,
 ) -> PyResult<Bound<'py, PyAny>> {
-    object::Draft::from_row(py, class::of(py, kind), row, strings)
+    object::Draft::from_row(py, class, row, strings)
 }
 
-/// The event type of one of our classes.
-pub(crate) fn kind_of_class(class: &Bound<'_, PyAny>) -> Option<EventKind> {
+/// Our own class of an event type.
+pub(crate) fn class_of_kind(py: Python<'_>, kind: EventKind) -> &'static Class {
+    class::of(py, kind)
+}
+
+/// The class, if it is one of ours.
+pub(crate) fn known_class(class: &Bound<'_, PyAny>) -> Option<&'static Class> {
     let class = class.cast::<PyType>().ok()?;
-    class::of_type(class.py(), class.as_type_ptr()).map(|class| class.kind)
+    class::of_type(class.py(), class.as_type_ptr())
 }
 
-/// The event type that a class of another library has the name of.
-pub(crate) fn kind_of_class_name(class: &Bound<'_, PyAny>) -> Option<EventKind> {
-    let name = class.cast::<PyType>().ok()?.name().ok()?;
-    let name = name.to_cow().ok()?;
-    EventKind::ALL.iter().copied().find(|kind| kind.name() == name)
+/// The class that stands for one of another library: that of the SDK's events for one of the SDK, or
+/// else the one of its name.
+///
+/// # Errors
+/// What Python says where it cannot look at the class.
+pub(crate) fn class_of_other(class: &Bound<'_, PyAny>) -> PyResult<Option<&'static Class>> {
+    let (py, Ok(class)) = (class.py(), class.cast::<PyType>()) else { return Ok(None) };
+    let name = class.name()?;
+    let name = name.to_cow()?;
+    let Some(kind) = EventKind::from_name(&name) else { return Ok(None) };
+    if let Some(of_sdk) = class::of_sdk(py, kind)
+        && is_of_sdk(class)?
+    {
+        // It gives the classes what they have in Python.
+        py.import("dxstream.compat.events")?;
+        return Ok(Some(of_sdk));
+    }
+    Ok(Some(class::of(py, kind)))
+}
+
+/// Whether a class is one of the tastytrade SDK, or derives from one.
+fn is_of_sdk(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    for base in class.mro() {
+        let module = base.getattr("__module__")?;
+        if let Ok(module) = module.cast::<PyString>()
+            && module.to_cow()?.split('.').next() == Some("tastytrade")
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::class::{self, Class};
+use super::sdk::{self, Model};
 use crate::instrument::Instrument;
 use crate::strings::Strings;
 
@@ -103,10 +104,10 @@ fn pointer(kind: FieldKind, word: u64) -> *mut ffi::PyObject {
 /// # Safety
 /// The word must be that of a symbol of an event which lives as long as what is returned.
 #[inline]
-pub(super) unsafe fn instrument<'a, 'py>(
-    py: Python<'py>,
+pub(super) unsafe fn instrument<'a>(
+    py: Python<'_>,
     word: u64,
-) -> Option<Borrowed<'a, 'py, Instrument>> {
+) -> Option<Borrowed<'a, '_, Instrument>> {
     if word & INSTRUMENT_MARK == 0 {
         return None;
     }
@@ -381,11 +382,44 @@ impl<'a, 'py> View<'a, 'py> {
         })
     }
 
+    /// The class of the event.
+    pub(super) fn class(&self) -> &'static Class {
+        self.class
+    }
+
+    /// What the SDK makes of the event, where its class is of the SDK's events.
+    pub(super) fn model(&self) -> Option<&'static Model> {
+        self.class.model.as_ref()
+    }
+
     /// The Python value of a field.
     ///
     /// # Errors
     /// `MemoryError`.
     pub(super) fn value(&self, at: usize) -> PyResult<Bound<'py, PyAny>> {
+        match self.model() {
+            Some(model) => sdk::value(self, model, at),
+            None => self.raw(at),
+        }
+    }
+
+    /// The Python value of a field by its name.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    ///
+    /// # Panics
+    /// If there is no such field.
+    pub(super) fn value_of(&self, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let at = self.fields().iter().position(|field| field.name == name);
+        self.value(at.expect("the field is declared"))
+    }
+
+    /// The Python value of a field in the class of our own.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub(super) fn raw(&self, at: usize) -> PyResult<Bound<'py, PyAny>> {
         let slot = &self.class.slots[at];
         // SAFETY: the getter is the one of this field of this class, and returns a new reference.
         unsafe {

@@ -16,7 +16,18 @@ pub(super) const SPELLING: &str = "symbol";
 /// # Errors
 /// `MemoryError`.
 pub(super) fn as_dict<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyDict>> {
-    collect(event, 0..event.fields().len())
+    collect(event, (0..event.fields().len()).map(|at| (at, event.value(at))))
+}
+
+/// All fields of an event by name, with the values that our own class gives them.
+///
+/// # Errors
+/// `TypeError` for what is no event.
+#[pyfunction]
+#[pyo3(name = "_raw")]
+pub(crate) fn raw<'py>(event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let view = View::of(event).ok_or_else(|| PyTypeError::new_err("an event is needed"))?;
+    collect(&view, (0..view.fields().len()).map(|at| (at, view.raw(at))))
 }
 
 /// What `__reduce__` returns: [`event_of`], and the event's class and known fields for it.
@@ -29,7 +40,7 @@ pub(super) fn reduce<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyTuple>
     static EVENT_OF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = event.py();
     let event_of = EVENT_OF.import(py, "dxstream._dxstream", "_event")?;
-    let fields = collect(event, event.known())?;
+    let fields = collect(event, event.known().map(|at| (at, event.raw(at))))?;
     if let Some(spelling) = event.spelling() {
         fields.set_item(SPELLING, spelling)?;
     }
@@ -38,11 +49,11 @@ pub(super) fn reduce<'py>(event: &View<'_, 'py>) -> PyResult<Bound<'py, PyTuple>
 
 fn collect<'py>(
     event: &View<'_, 'py>,
-    places: impl Iterator<Item = usize>,
+    values: impl Iterator<Item = (usize, PyResult<Bound<'py, PyAny>>)>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(event.py());
-    for at in places {
-        dict.set_item(event.fields()[at].name, event.value(at)?)?;
+    for (at, value) in values {
+        dict.set_item(event.fields()[at].name, value?)?;
     }
     Ok(dict)
 }

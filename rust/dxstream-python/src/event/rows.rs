@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::object::View;
-use super::{kind_of_class, kind_of_class_name, new_event};
+use super::{class_of_kind, class_of_other, known_class, new_event};
 use crate::strings::Strings;
 
 /// The event type and the row of an event; its symbol and texts are interned in `tables`.
@@ -68,20 +68,25 @@ impl Rows {
 
     fn __getitem__<'py>(&self, py: Python<'py>, at: usize) -> PyResult<Bound<'py, PyAny>> {
         let (kind, row) = self.rows.get(at).ok_or_else(|| PyIndexError::new_err("no such row"))?;
-        new_event(py, *kind, row, &self.strings)
+        new_event(py, class_of_kind(py, *kind), row, &self.strings)
     }
 
     /// Fails to make the event of a row, as it looks for its texts in tables that have none.
     fn orphan<'py>(&self, py: Python<'py>, at: usize) -> PyResult<Bound<'py, PyAny>> {
         let (kind, row) = self.rows.get(at).ok_or_else(|| PyIndexError::new_err("no such row"))?;
-        new_event(py, *kind, row, &Strings::new(Arc::new(Tables::new()), Weak::new()))
+        new_event(
+            py,
+            class_of_kind(py, *kind),
+            row,
+            &Strings::new(Arc::new(Tables::new()), Weak::new()),
+        )
     }
 
     /// Makes the event of each row `times` times and drops it.
     fn churn(&self, py: Python<'_>, times: usize) -> PyResult<()> {
         for _ in 0..times {
             for (kind, row) in &self.rows {
-                drop(new_event(py, *kind, row, &self.strings)?);
+                drop(new_event(py, class_of_kind(py, *kind), row, &self.strings)?);
             }
         }
         Ok(())
@@ -89,8 +94,9 @@ impl Rows {
 
     /// The name of the event type that a class stands for, and whether the class is ours.
     #[staticmethod]
-    fn kind(class: &Bound<'_, PyType>) -> Option<(&'static str, bool)> {
-        let ours = kind_of_class(class);
-        ours.or_else(|| kind_of_class_name(class)).map(|kind| (kind.name(), ours.is_some()))
+    fn kind(class: &Bound<'_, PyType>) -> PyResult<Option<(&'static str, bool)>> {
+        let ours = known_class(class);
+        let found = if ours.is_some() { ours } else { class_of_other(class)? };
+        Ok(found.map(|class| (class.kind().name(), ours.is_some())))
     }
 }

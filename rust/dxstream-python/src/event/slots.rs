@@ -12,7 +12,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::class::{self, leak_closure, leak_str};
 use super::derived::Property;
@@ -65,6 +65,11 @@ pub(super) fn of_event() -> Vec<ffi::PyType_Slot> {
         ffi::PyType_Slot { slot: ffi::Py_tp_richcompare, pfunc: rich_compare as *mut c_void },
         ffi::PyType_Slot { slot: ffi::Py_tp_methods, pfunc: methods.leak().as_mut_ptr().cast() },
     ]
+}
+
+/// The slots that the SDK's events have beside those.
+pub(super) fn of_sdk() -> [ffi::PyType_Slot; 1] {
+    [ffi::PyType_Slot { slot: ffi::Py_tp_getattro, pfunc: get_attribute as *mut c_void }]
 }
 
 /// The slots of one event type.
@@ -196,17 +201,43 @@ unsafe extern "C" fn rich_compare(
 ) -> *mut ffi::PyObject {
     // SAFETY: as in `repr_slot`; the right side is an object of any class.
     unsafe {
-        if ffi::Py_TYPE(left) != ffi::Py_TYPE(right)
-            || !matches!(operation, ffi::Py_EQ | ffi::Py_NE)
-        {
+        if !matches!(operation, ffi::Py_EQ | ffi::Py_NE) {
             return ffi::Py_NewRef(ffi::Py_NotImplemented());
         }
         guard(ptr::null_mut(), |py| {
             let left = Bound::from_borrowed_ptr(py, left);
             let right = Bound::from_borrowed_ptr(py, right);
-            let equal = compare::equal(&view(&left)?, &view(&right)?)?;
+            let left = view(&left)?;
+            // The two classes of an event type hold the same.
+            let Some(right) = View::of(&right).filter(|right| right.kind() == left.kind()) else {
+                return Ok(ffi::Py_NewRef(ffi::Py_NotImplemented()));
+            };
+            let equal = compare::equal(&left, &right)?;
             let truth = equal == (operation == ffi::Py_EQ);
             Ok(ffi::Py_NewRef(if truth { ffi::Py_True() } else { ffi::Py_False() }))
+        })
+    }
+}
+
+/// Finds an attribute; a field also by its name on the wire.
+unsafe extern "C" fn get_attribute(
+    object: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as in `repr_slot`; the name is a str.
+    unsafe {
+        let found = ffi::PyObject_GenericGetAttr(object, name);
+        if !found.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
+            return found;
+        }
+        guard(ptr::null_mut(), |py| {
+            let missing = PyErr::fetch(py);
+            let name = Bound::from_borrowed_ptr(py, name);
+            let object = Bound::from_borrowed_ptr(py, object);
+            let event = view(&object)?;
+            let name = name.cast::<PyString>()?.to_cow()?;
+            let at = event.fields().iter().position(|field| field.is_wire_name(&name));
+            Ok(event.value(at.ok_or(missing)?)?.into_ptr())
         })
     }
 }

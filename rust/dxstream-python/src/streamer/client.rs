@@ -24,10 +24,10 @@ use super::origin::Origin;
 use super::queue::{Queue, Told};
 use super::series::{LOADING_ROOM, TimeSeries};
 use super::settings::{Settings, endpoint, queue_settings};
-use super::symbols::{Symbols, entries, kind_of, wire_symbol};
+use super::symbols::{Symbols, class_of, entries, kind_of, wire_symbol};
 use super::wake::Wake;
 use crate::error::map_error;
-use crate::event::new_event;
+use crate::event::{class_of_kind, new_event};
 use crate::strings::Strings;
 
 /// A connection to a DXLink server; it begins to connect when it is made.
@@ -254,7 +254,8 @@ impl Client {
         let room = 2 * ids.len();
         let consumer = stream.store().watch(EventKind::Trade, ids, room);
         stream.accompany(symbols);
-        Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
+        let class = class_of_kind(py, EventKind::Trade);
+        Ok(Queue::new(consumer, class, Arc::clone(&self.strings), self.told.clone()))
     }
 
     /// The symbols as the user wrote them last.
@@ -282,24 +283,31 @@ impl Client {
         interval: Option<f64>,
         overflow: &str,
     ) -> PyResult<Queue> {
-        let kind = kind_of(event_type)?;
-        let settings = queue_settings(py, capacity, interval, overflow)?;
+        let class = class_of(event_type)?;
+        let kind = class.kind();
+        let settings = queue_settings(py, capacity, interval, overflow, class)?;
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, kind, symbols)?),
             None => None,
         };
         let consumer = self.stream()?.store().listen(kind, symbols, settings);
-        Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
+        Ok(Queue::new(consumer, class, Arc::clone(&self.strings), self.told.clone()))
     }
 
-    /// A queue of what comes from now on for a listener that may come. It counts as a listener's once
+    /// A queue of what comes from now on for a listener that may come, as events of our own class. It counts as a listener's once
     /// [`Queue::py_begin`] is called.
     #[pyo3(name = "backlog", signature = (event_type, *, capacity))]
-    fn py_backlog(&self, event_type: &Bound<'_, PyAny>, capacity: usize) -> PyResult<Queue> {
-        let kind = kind_of(event_type)?;
+    fn py_backlog(
+        &self,
+        py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
+        capacity: usize,
+    ) -> PyResult<Queue> {
+        // The listener, or who forks the queue, may want events of another class.
+        let class = class_of_kind(py, kind_of(event_type)?);
         let settings = QueueSettings::every(capacity);
-        let consumer = self.stream()?.store().backlog(kind, None, settings);
-        Ok(Queue::new(consumer, Arc::clone(&self.strings), self.told.clone()))
+        let consumer = self.stream()?.store().backlog(class.kind(), None, settings);
+        Ok(Queue::new(consumer, class, Arc::clone(&self.strings), self.told.clone()))
     }
 
     /// A series of a symbol's events from now on, of those from `start` (ms since 1970 UTC) on. It is
@@ -324,25 +332,29 @@ impl Client {
         Ok(TimeSeries::new(series, consumer, Arc::clone(&self.strings), self.told.clone()))
     }
 
-    /// A queue that begins with the events that wait in `queue`, of all symbols or of those given.
-    #[pyo3(name = "fork", signature = (queue, symbols=None, *, capacity, interval=None, overflow="drop_oldest"))]
+    /// A queue that begins with the events that wait in `queue`, of all symbols or of those given, and
+    /// gives them as events of the class.
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[pyo3(name = "fork", signature = (event_type, queue, symbols=None, *, capacity, interval=None, overflow="drop_oldest"))]
     fn py_fork(
         &self,
         py: Python<'_>,
+        event_type: &Bound<'_, PyAny>,
         queue: &Queue,
         symbols: Option<Vec<String>>,
         capacity: usize,
         interval: Option<f64>,
         overflow: &str,
     ) -> PyResult<Queue> {
-        let settings = queue_settings(py, capacity, interval, overflow)?;
+        let class = class_of(event_type)?;
+        let settings = queue_settings(py, capacity, interval, overflow, class)?;
         let consumer = queue.consumer(py)?;
         let symbols = match symbols {
             Some(symbols) => Some(self.symbol_ids(py, consumer.kind(), symbols)?),
             None => None,
         };
         let fork = self.stream()?.store().fork(&consumer, symbols, settings);
-        Ok(Queue::new(fork, Arc::clone(&self.strings), self.told.clone()))
+        Ok(Queue::new(fork, class, Arc::clone(&self.strings), self.told.clone()))
     }
 
     /// The last event of a symbol, or `None` if none came.
@@ -353,7 +365,8 @@ impl Client {
         event_type: &Bound<'py, PyAny>,
         symbol: String,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let kind = kind_of(event_type)?;
+        let class = class_of(event_type)?;
+        let kind = class.kind();
         let symbol = wire_symbol(py, kind, symbol)?;
         let store = self.stream()?.store();
         let Some(id) = store.tables().symbols.find(&symbol) else { return Ok(None) };
@@ -361,7 +374,7 @@ impl Client {
         if store.latest(kind, SymbolId(id), &mut row).is_none() {
             return Ok(None);
         }
-        new_event(py, kind, &row, &self.strings).map(Some)
+        new_event(py, class, &row, &self.strings).map(Some)
     }
 
     /// Symbols by which snapshots find their rows; candle symbols may be in any form.

@@ -22,7 +22,7 @@ pub(crate) use columns::Fields;
 pub(crate) use origin::Origin;
 pub(crate) use queue::Queue;
 pub(crate) use series::TimeSeries;
-pub(crate) use symbols::Symbols;
+pub(crate) use symbols::{Symbols, event_class};
 pub(crate) use wake::Wake;
 
 /// Waits until the I/O thread has ended, at most `timeout` seconds; says whether it has.

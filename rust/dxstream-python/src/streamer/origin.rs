@@ -74,9 +74,10 @@ impl Origin {
         let mut conditions = Text::NONE;
         store.history(EventKind::TimeAndSale, symbol, usize::MAX, |row, _| {
             let sale = TimeAndSale::from_row(row);
-            let same = (sale.time, sale.sequence) == (trade.time, trade.sequence);
             // An unknown price or size is no sign that it is the same sale.
-            if same && sale.price == trade.price && sale.size == trade.size {
+            if (sale.time, sale.sequence, sale.price, sale.size)
+                == (trade.time, trade.sequence, trade.price, trade.size)
+            {
                 conditions = sale.exchange_sale_conditions;
             }
         });

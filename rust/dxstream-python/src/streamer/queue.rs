@@ -12,7 +12,7 @@ use pyo3::sync::MutexExt;
 use super::batch::Batch;
 use super::wake::Wake;
 use crate::error::map_error;
-use crate::event::new_event;
+use crate::event::{Class, new_event};
 use crate::process::Owned;
 use crate::strings::Strings;
 
@@ -20,6 +20,7 @@ use crate::strings::Strings;
 #[pyclass(frozen, generic, module = "dxstream._dxstream")]
 pub(crate) struct Queue {
     consumer: Owned<Mutex<Consumer>>,
+    class: &'static Class,
     strings: Arc<Strings>,
     told: Told,
 }
@@ -46,8 +47,14 @@ impl Told {
 }
 
 impl Queue {
-    pub(super) fn new(consumer: Consumer, strings: Arc<Strings>, told: Told) -> Self {
-        Self { consumer: Owned::new(Mutex::new(consumer)), strings, told }
+    /// A queue that gives events of a class.
+    pub(super) fn new(
+        consumer: Consumer,
+        class: &'static Class,
+        strings: Arc<Strings>,
+        told: Told,
+    ) -> Self {
+        Self { consumer: Owned::new(Mutex::new(consumer)), class, strings, told }
     }
 
     pub(super) fn consumer(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Consumer>> {
@@ -64,10 +71,9 @@ impl Queue {
     #[pyo3(name = "next")]
     fn py_next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let mut consumer = self.consumer(py)?;
-        let kind = consumer.kind();
         consumer
             .next_row(monotonic_nanos())
-            .map(|(row, _)| new_event(py, kind, row, &self.strings))
+            .map(|(row, _)| new_event(py, self.class, row, &self.strings))
             .transpose()
     }
 
@@ -75,11 +81,10 @@ impl Queue {
     #[pyo3(name = "next_received")]
     fn py_next_received<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, u64)>> {
         let mut consumer = self.consumer(py)?;
-        let kind = consumer.kind();
         let Some((row, received_at)) = consumer.next_row(monotonic_nanos()) else {
             return Ok(None);
         };
-        Ok(Some((new_event(py, kind, row, &self.strings)?, received_at)))
+        Ok(Some((new_event(py, self.class, row, &self.strings)?, received_at)))
     }
 
     /// The next events, at most `most` of them, as rows to be made columns.

@@ -10,6 +10,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::error::map_error;
+use crate::event::Class;
 
 /// The longest wait for the session to give a new endpoint.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -96,16 +97,17 @@ pub(super) fn endpoint(
     })
 }
 
-/// A queue of every event; or of the last of each symbol, `interval` seconds apart at least.
+/// A queue of every event that the class has room for; or of the last of each symbol, `interval` seconds apart at least.
 pub(super) fn queue_settings(
     py: Python<'_>,
     capacity: usize,
     interval: Option<f64>,
     overflow: &str,
+    class: &Class,
 ) -> PyResult<QueueSettings> {
     let overflow: Overflow = overflow.parse().map_err(|error: Error| map_error(py, &error))?;
     let nanos = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     let conflation =
         interval.map(|seconds| u64::try_from(nanos(seconds).as_nanos()).unwrap_or(u64::MAX));
-    Ok(QueueSettings { capacity, overflow, conflation })
+    Ok(QueueSettings { capacity, overflow, conflation, requirements: class.requirements() })
 }

@@ -7,9 +7,10 @@ use dxstream::protocol::Entry;
 use dxstream::symbol::{SymbolId, candle_to_dxfeed, check, to_dxfeed};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 use crate::error::map_error;
-use crate::event::{kind_of_class, kind_of_class_name};
+use crate::event::{Class, class_of_other, known_class};
 use crate::symbology::this_year;
 
 /// Most symbols of one call.
@@ -29,14 +30,28 @@ impl Symbols {
     }
 }
 
-/// The event type that a class stands for: one of ours, or another library's of the same name.
-pub(crate) fn kind_of(event_type: &Bound<'_, PyAny>) -> PyResult<EventKind> {
-    kind_of_class(event_type).or_else(|| kind_of_class_name(event_type)).ok_or_else(|| {
+/// The class that an event type stands for: one of ours, or another library's of the same name.
+pub(crate) fn class_of(event_type: &Bound<'_, PyAny>) -> PyResult<&'static Class> {
+    if let Some(class) = known_class(event_type) {
+        return Ok(class);
+    }
+    class_of_other(event_type)?.ok_or_else(|| {
         PyTypeError::new_err(format!(
             "an event class of dxstream.dxfeed is needed, such as Quote; not {}",
             event_type.repr().map_or_else(|_| "this".into(), |repr| repr.to_string())
         ))
     })
+}
+
+/// The event type that a class stands for.
+pub(crate) fn kind_of(event_type: &Bound<'_, PyAny>) -> PyResult<EventKind> {
+    Ok(class_of(event_type)?.kind())
+}
+
+/// The class of the events that an event type stands for.
+#[pyfunction]
+pub(crate) fn event_class<'py>(event_type: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyType>> {
+    Ok(class_of(event_type)?.type_object(event_type.py()))
 }
 
 /// The symbol as the server knows it: one of OCC's or tastytrade's notation as dxFeed's, a candle symbol

@@ -239,8 +239,8 @@ impl Stream {
         let is_home =
             |key, entry: &Entry| homes.get(&key).is_some_and(|entries| entries.contains_key(entry));
         let entries = symbols.into_iter().map(|symbol| Entry { symbol, source: None });
-        let owned = entries.filter(|entry| is_home(owner, entry));
-        let new: Vec<Entry> = owned
+        let new: Vec<Entry> = entries
+            .filter(|entry| is_home(owner, entry))
             .filter(|entry| self.companions.begin(&entry.symbol, is_home(companion, entry)))
             .collect();
         for entry in &new {

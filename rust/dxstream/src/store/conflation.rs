@@ -11,15 +11,15 @@
 //! around them is never waited for, as forks are made while there are no rows (`Store::fork`).
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::{Arc, PoisonError};
 
 use foldhash::fast::RandomState;
 
 use super::mailbox::Mailbox;
 use super::queue::{Overflow, QueueStats};
+use super::wants::Wants;
 use crate::event::SYMBOL_WORD;
-use crate::symbol::SymbolId;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, SegQueue, fence, yield_now};
 
 /// The rows that wait, one of each symbol.
@@ -127,21 +127,20 @@ impl Conflation {
         self.capacity.load(Ordering::Relaxed)
     }
 
-    /// Adds the rows of `symbols`, of all where there are none; or drops them, where the queue has
+    /// Adds the rows that are wanted, all where nothing is said; or drops them, where the queue has
     /// `ended`. Says how many wait where the buffer is full and the reader is to be told.
     pub(super) fn push(
         &self,
         rows: &[u64],
         received_at: u64,
-        symbols: Option<&HashSet<SymbolId>>,
+        wants: Option<&Wants>,
         ended: bool,
     ) -> Option<usize> {
         let mut writer = self.writer();
         let mut full = None;
         for row in rows.chunks_exact(self.width) {
-            let symbol = SymbolId(row[SYMBOL_WORD] as u32);
             self.counters.receive();
-            if symbols.is_some_and(|symbols| !symbols.contains(&symbol)) {
+            if wants.is_some_and(|wants| !wants.take(row)) {
                 add(&self.counters.filtered, 1);
             } else if ended || full.is_some() || self.capacity() == 0 {
                 add(&self.counters.dropped, 1);

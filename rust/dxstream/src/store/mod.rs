@@ -22,6 +22,7 @@ mod wake;
 #[cfg(dxstream_loom)]
 #[path = "models/wake.rs"]
 mod wake;
+mod wants;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
@@ -32,6 +33,7 @@ pub use queue::{Overflow, QueueSettings, QueueStats};
 pub use tally::ListenerTotals;
 pub use waiting::Arm;
 pub use wake::Wake;
+pub use wants::{Need, Requirement, are_met, is_whole};
 
 use crate::book::{Book, Books, is_order};
 use crate::error::Error;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use super::conflation::Conflation;
 use super::segments::{Clock, Segments};
 use super::waiting::Waiting;
+use super::wants::{Requirement, Wants};
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::symbol::{SymbolId, Tables};
@@ -54,12 +55,14 @@ pub struct QueueSettings {
     /// Where set, at most one row of each symbol waits, its last, and so many nanoseconds at least
     /// lie between two rows of a symbol that are taken.
     pub conflation: Option<u64>,
+    /// What rows must be; the others are filtered.
+    pub requirements: &'static [Requirement],
 }
 
 impl QueueSettings {
     /// A queue of every row, which holds at most `capacity` and drops the oldest beyond.
     pub const fn every(capacity: usize) -> Self {
-        Self { capacity, overflow: Overflow::DropOldest, conflation: None }
+        Self { capacity, overflow: Overflow::DropOldest, conflation: None, requirements: &[] }
     }
 }
 
@@ -76,7 +79,7 @@ pub struct QueueStats {
     pub conflated: u64,
     /// Rows that were dropped because the queue was full or had ended.
     pub dropped: u64,
-    /// Rows of symbols that the listener did not ask for.
+    /// Rows of symbols that the listener did not ask for, or that are not as it needs them.
     pub filtered: u64,
 }
 
@@ -85,7 +88,7 @@ pub struct QueueStats {
 pub(super) struct Queue {
     pub(super) kind: EventKind,
     pub(super) width: usize,
-    symbols: Option<HashSet<SymbolId>>,
+    wants: Option<Wants>,
     pub(super) rows: Rows,
     pub(super) waiting: Waiting,
     /// Why there will be no more rows; those that wait come first. Set once they can be taken.
@@ -106,14 +109,15 @@ impl Queue {
         settings: QueueSettings,
     ) -> Self {
         let width = kind.fields().len();
-        let QueueSettings { capacity, overflow, conflation } = settings;
+        let QueueSettings { capacity, overflow, conflation, requirements } = settings;
         let rows = match conflation {
             None => Rows::Every(Segments::new(width, capacity, overflow)),
             Some(interval) => {
                 Rows::Latest(Box::new(Conflation::new(width, interval, capacity, overflow)))
             }
         };
-        Self { kind, width, symbols, rows, waiting: Waiting::new(), ended: OnceLock::new() }
+        let wants = Wants::new(symbols, requirements);
+        Self { kind, width, wants, rows, waiting: Waiting::new(), ended: OnceLock::new() }
     }
 
     /// Most entries, bytes of one, and entries that there are: rows, or where the queue conflates the
@@ -122,7 +126,8 @@ impl Queue {
         match &self.rows {
             Rows::Every(segments) => segments.memory(),
             Rows::Latest(conflation) => {
-                conflation.memory(self.symbols.as_ref().map_or(Tables::MAX_SYMBOLS, HashSet::len))
+                let symbols = self.wants.as_ref().and_then(Wants::symbols);
+                conflation.memory(symbols.unwrap_or(Tables::MAX_SYMBOLS))
             }
         }
     }
@@ -144,11 +149,11 @@ impl Queue {
 
     /// Adds rows that arrived at `received_at` and wakes the readers that wait for no more.
     pub(super) fn push(&self, rows: &[u64], received_at: u64) {
-        let symbols = self.symbols.as_ref();
+        let wants = self.wants.as_ref();
         let ended = self.ended.get().is_some();
         let full = match &self.rows {
-            Rows::Every(segments) => segments.push(rows, received_at, symbols, ended),
-            Rows::Latest(conflation) => conflation.push(rows, received_at, symbols, ended),
+            Rows::Every(segments) => segments.push(rows, received_at, wants, ended),
+            Rows::Latest(conflation) => conflation.push(rows, received_at, wants, ended),
         };
         match full {
             Some(waiting) => self.end(Error::slow_consumer(self.kind, waiting)),

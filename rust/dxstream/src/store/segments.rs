@@ -12,8 +12,8 @@ use std::sync::PoisonError;
 use foldhash::fast::RandomState;
 
 use super::queue::{Overflow, QueueStats};
+use super::wants::Wants;
 use crate::event::SYMBOL_WORD;
-use crate::symbol::SymbolId;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Rows of a segment; the queue grows and shrinks by it.
@@ -80,24 +80,24 @@ impl Segments {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the rows of `symbols`, of all where there are none; or drops them, where the queue has
+    /// Adds the rows that are wanted, all where nothing is said; or drops them, where the queue has
     /// `ended`. Says how many wait where the buffer is full and the reader is to be told.
     pub(super) fn push(
         &self,
         rows: &[u64],
         received_at: u64,
-        symbols: Option<&HashSet<SymbolId>>,
+        wants: Option<&Wants>,
         ended: bool,
     ) -> Option<usize> {
         let width = self.width;
         let mut state = self.state();
         state.received += (rows.len() / width) as u64;
         let before = state.pending;
-        match symbols {
+        match wants {
             None => state.append(rows, received_at, width, self.clock),
-            Some(symbols) => {
+            Some(wants) => {
                 for row in rows.chunks_exact(width) {
-                    if symbols.contains(&SymbolId(row[SYMBOL_WORD] as u32)) {
+                    if wants.take(row) {
                         state.append(row, received_at, width, self.clock);
                     } else {
                         state.filtered += 1;

@@ -66,6 +66,26 @@ fn every_listener_gets_every_event_and_only_of_its_type_and_symbols() {
 }
 
 #[test]
+fn rows_that_are_not_as_required_are_filtered_and_take_no_place() {
+    let store = store();
+    let word = EventKind::Quote.fields().iter().position(|field| field.name == "bid_price");
+    let requirements: &[Requirement] = vec![(word.unwrap(), Need::Finite)].leak();
+    let every = QueueSettings { requirements, ..QueueSettings::every(2) };
+    let latest = QueueSettings { conflation: Some(0), ..every };
+    let all = store.listen(EventKind::Quote, None, ROOMY);
+    let mut consumers = [every, latest].map(|of| store.listen(EventKind::Quote, None, of));
+    writer(&store, 0).rows(EventKind::Quote, &quotes(&[(1, 1.0), (1, f64::NAN), (2, 2.0)]));
+    let mut fork = store.fork(&all, Some([SymbolId(1)].into()), every);
+    for consumer in &mut consumers {
+        assert_eq!(prices(consumer), [1.0, 2.0]);
+        assert_eq!(consumer.stats().filtered, 1);
+        add_up(consumer.stats());
+    }
+    assert_eq!(prices(&mut fork), [1.0]);
+    assert_eq!(fork.stats().filtered, 2);
+}
+
+#[test]
 fn a_fork_begins_with_what_waits_and_then_goes_its_own_way() {
     let store = store();
     let mut first = store.listen(EventKind::Quote, None, QueueSettings::every(3));

@@ -142,7 +142,11 @@ proptest! {
     ) {
         let store = store();
         let symbols = only.map(|symbol| HashSet::from([SymbolId(symbol)]));
-        let settings = QueueSettings { capacity, overflow, conflation: Some(interval) };
+        let settings = QueueSettings {
+            overflow,
+            conflation: Some(interval),
+            ..QueueSettings::every(capacity)
+        };
         let mut consumer = store.listen(EventKind::Quote, symbols, settings);
         let mut now = 1000_u64;
         let mut value = 0.0;

@@ -1,0 +1,1 @@
+"""What programs find that were written for the tastytrade SDK."""
