@@ -4,7 +4,7 @@ It is for demonstrations, tests and benchmarks; real DXLink clients accept it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
@@ -54,6 +54,9 @@ class Market:
         The time at which the exchange starts, ms since 1970 UTC; now, unless it is given.
     symbols
         The underlyings; each brings its options.
+    prices
+        Prices of underlyings at the start, where they are to be others than the market's own. Their
+        options are listed around them.
     quotes_per_second
         Quotes a second of each underlying, on average.
     trades_per_second
@@ -63,6 +66,7 @@ class Market:
     seed: int = 1
     start: int = field(default_factory=_now)
     symbols: tuple[str, ...] = SYMBOLS
+    prices: Mapping[str, float] = field(default_factory=dict)
     quotes_per_second: float = 2.0
     trades_per_second: float = 1.0
 
@@ -286,7 +290,7 @@ class Exchange(AccountSide):
         """
         parts = urlsplit(url)
         settings: dict[str, int | float] = {}
-        known = {of.name for of in fields(Market)} - {"symbols"} | {"orders_per_minute"}
+        known = {of.name for of in fields(Market)} - {"symbols", "prices"} | {"orders_per_minute"}
         for name, value in parse_qsl(parts.query, keep_blank_values=True):
             if name not in known:
                 msg = f"sim:// has no setting {name!r}; it has {', '.join(sorted(known))}"

@@ -34,6 +34,7 @@ struct MarketSettings {
     seed: u64,
     start: i64,
     symbols: Vec<String>,
+    prices: HashMap<String, f64>,
     quotes_per_second: f64,
     trades_per_second: f64,
 }
@@ -150,6 +151,7 @@ impl MarketSettings {
             seed: self.seed,
             start: self.start,
             symbols: self.symbols,
+            prices: self.prices.into_iter().collect(),
             quotes_per_second: self.quotes_per_second,
             trades_per_second: self.trades_per_second,
             ..MarketConfig::default()

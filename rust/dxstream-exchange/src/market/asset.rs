@@ -108,7 +108,7 @@ pub(super) struct Live {
 /// One underlying.
 #[derive(Debug)]
 pub(super) struct Asset {
-    pub(super) instrument: &'static Instrument,
+    pub(super) instrument: Arc<Instrument>,
     pub(super) symbol: SymbolId,
     pub(super) tables: Arc<Tables>,
     pub(super) texts: Texts,
@@ -154,7 +154,7 @@ impl Asset {
     /// An underlying whose simulation begins at `began` (ns since 1970 UTC, a whole minute); its
     /// options are those that are listed on `listed`, in days since 1970-01-01.
     pub(super) fn new(
-        instrument: &'static Instrument,
+        instrument: Arc<Instrument>,
         seed: u64,
         (began, listed): (i64, i64),
         symbol: SymbolId,
@@ -162,13 +162,15 @@ impl Asset {
     ) -> Self {
         let ms = began / 1_000_000;
         let day = ms.div_euclid(DAY_MS);
-        let past = Past::new(instrument, mix(seed, 1), ms);
+        let past = Past::new(Arc::clone(&instrument), mix(seed, 1), ms);
         let (previous_day, before) = past.day_before(day).unwrap_or_default();
         let mut regular = Bar::default();
         for minute in past.minutes(day * DAY_MS) {
             regular.append(&minute.all);
         }
-        let texts = Texts::new(&tables, instrument);
+        let texts = Texts::new(&tables, &instrument);
+        let chain = Chain::new(Arc::clone(&instrument), mix(seed, 3), listed);
+        let (price, spread) = (instrument.price, instrument.spread);
         let mut asset = Self {
             instrument,
             symbol,
@@ -182,13 +184,13 @@ impl Asset {
             top: Top {
                 time: began,
                 sequence: 0,
-                bid: instrument.price,
-                ask: instrument.price + instrument.spread,
+                bid: price,
+                ask: price + spread,
                 bid_size: 100,
                 ask_size: 100,
                 bid_exchange: b'Q',
                 ask_exchange: b'Q',
-                spot: instrument.price as f64 / 100.0,
+                spot: price as f64 / 100.0,
             },
             last: None,
             last_extended: None,
@@ -202,7 +204,7 @@ impl Asset {
             sampled: 0,
             option_trades: VecDeque::new(),
             past,
-            chain: Chain::new(instrument, mix(seed, 3), listed),
+            chain,
             book: Book::default(),
             watched: Vec::new(),
             live: Vec::new(),
@@ -239,7 +241,7 @@ impl Asset {
     pub(super) fn requote(&mut self, time: i64, market: f64, out: &mut Out) {
         let ms = time.div_euclid(1_000_000);
         self.enter_day(ms, out);
-        let instrument = self.instrument;
+        let instrument = Arc::clone(&self.instrument);
         let passed = (time - self.top.time) as f64 / YEAR_NS;
         self.own_motion += passed.sqrt() * self.random.normal();
         let drift = -0.5 * instrument.volatility * instrument.volatility;

@@ -1,5 +1,7 @@
 //! The options of one underlying: expiries, strikes, volatilities and quotes.
 
+use std::sync::Arc;
+
 use super::black_scholes::{Contract, Right};
 use super::calendar::{DAY_MS, Date, FRIDAY, new_york_midnight, next_weekday, weekday};
 use super::candle::{Bar, Last, Sale};
@@ -70,14 +72,14 @@ pub(super) struct OptionQuote {
 /// The options of one underlying.
 #[derive(Debug)]
 pub(super) struct Chain {
-    instrument: &'static Instrument,
+    instrument: Arc<Instrument>,
     seed: u64,
     pub(super) expiries: Vec<Expiry>,
 }
 
 impl Chain {
     /// The chain that is listed on `today`.
-    pub(super) fn new(instrument: &'static Instrument, seed: u64, today: i64) -> Self {
+    pub(super) fn new(instrument: Arc<Instrument>, seed: u64, today: i64) -> Self {
         let days = expiry_days(today, instrument.index);
         let expiries = days.into_iter().map(|day| {
             let step = instrument.strike_step * if day - today > 45 { 2 } else { 1 };
@@ -92,7 +94,8 @@ impl Chain {
                 put_volume: 0,
             }
         });
-        Self { instrument, seed, expiries: expiries.collect() }
+        let expiries = expiries.collect();
+        Self { instrument, seed, expiries }
     }
 
     /// The option with this symbol, such as `.AAPL260116C150`.
@@ -277,7 +280,7 @@ mod tests {
 
     fn chain(symbol: &str) -> Chain {
         let today = Date::parse("20260105").unwrap().number();
-        Chain::new(Instrument::find(symbol).unwrap(), 5, today)
+        Chain::new(Arc::new(Instrument::find(symbol).unwrap().clone()), 5, today)
     }
 
     #[test]

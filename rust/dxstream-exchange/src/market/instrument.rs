@@ -1,7 +1,7 @@
 //! What the synthetic market trades.
 
 /// A stock, fund or index of the market. Figures are plausible, not current.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Instrument {
     /// The symbol.
     pub(super) symbol: &'static str,

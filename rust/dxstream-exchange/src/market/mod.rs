@@ -64,6 +64,8 @@ pub struct MarketConfig {
     pub start: i64,
     /// The underlyings; each brings its options.
     pub symbols: Vec<String>,
+    /// Prices of underlyings at the start, where they are to be others than the market's own.
+    pub prices: Vec<(String, f64)>,
     /// Quotes a second of each underlying, on average.
     pub quotes_per_second: f64,
     /// Trades a second of each underlying, on average.
@@ -80,6 +82,7 @@ impl Default for MarketConfig {
             seed: 1,
             start: 1_767_625_200_000,
             symbols: Market::symbols().map(str::to_owned).collect(),
+            prices: Vec::new(),
             quotes_per_second: 2.0,
             trades_per_second: 1.0,
             before: Duration::from_hours(1),
@@ -103,6 +106,14 @@ pub enum MarketError {
         name: &'static str,
         /// What it was.
         value: f64,
+    },
+    /// A price is too low or too high to quote and to list options around.
+    #[error("the price of {symbol} is {price}, it must lie between 1 and 1000000")]
+    Price {
+        /// The underlying.
+        symbol: String,
+        /// What it was.
+        price: f64,
     },
     /// The start is out of range.
     #[error("start is {0} ms, it must lie between 2000 and 2100")]
@@ -190,6 +201,14 @@ impl Market {
         if !(946_684_800_000..MAX_START).contains(&config.start) {
             return Err(MarketError::Start(config.start));
         }
+        for (symbol, price) in &config.prices {
+            if !config.symbols.contains(symbol) {
+                return Err(MarketError::UnknownSymbol(symbol.clone()));
+            }
+            if !(1.0..=1e6).contains(price) {
+                return Err(MarketError::Price { symbol: symbol.clone(), price: *price });
+            }
+        }
         let start = config.start * 1_000_000;
         let each = config.quotes_per_second + config.trades_per_second;
         let total = each * config.symbols.len() as f64;
@@ -198,12 +217,17 @@ impl Market {
         let listed = config.start.div_euclid(calendar::DAY_MS);
         let mut assets: Vec<Asset> = Vec::new();
         for symbol in &config.symbols {
-            let instrument = Instrument::find(symbol)
-                .ok_or_else(|| MarketError::UnknownSymbol(symbol.clone()))?;
+            let mut instrument = Instrument::find(symbol)
+                .ok_or_else(|| MarketError::UnknownSymbol(symbol.clone()))?
+                .clone();
+            if let Some((_, price)) = config.prices.iter().find(|(named, _)| named == symbol) {
+                instrument.price = (price * 100.0).round() as i64;
+            }
             let id = SymbolId(tables.symbols.intern(symbol)?);
             if assets.iter().all(|known| known.symbol != id) {
                 let place = INSTRUMENTS.iter().position(|known| known.symbol == symbol);
                 let seed = mix(config.seed, place.unwrap_or_default() as u64);
+                let instrument = Arc::new(instrument);
                 assets.push(Asset::new(instrument, seed, (began, listed), id, Arc::clone(&tables)));
             }
         }
@@ -232,7 +256,7 @@ impl Market {
             for kind in
                 [EventKind::Quote, EventKind::Trade, EventKind::TradeETH, EventKind::TimeAndSale]
             {
-                if targets::has_asset_kind(asset.instrument, kind) {
+                if targets::has_asset_kind(&asset.instrument, kind) {
                     asset.kinds.add(kind);
                 }
             }

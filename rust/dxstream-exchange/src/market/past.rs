@@ -1,6 +1,6 @@
 //! The time before the simulation: a price path that is drawn backwards, day by day.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::calendar::{DAY_MS, weekday};
 use super::candle::{Bar, Minute};
@@ -39,7 +39,7 @@ struct Day {
 pub(super) struct Past {
     days: Vec<Day>,
     seed: u64,
-    instrument: &'static Instrument,
+    instrument: Arc<Instrument>,
     /// The bar of each of the days, from when somebody asks for days.
     bars: OnceLock<Vec<Bar>>,
 }
@@ -47,7 +47,7 @@ pub(super) struct Past {
 impl Past {
     /// The past of an instrument that costs its start price at `end` (ms since 1970 UTC, a whole
     /// minute).
-    pub(super) fn new(instrument: &'static Instrument, seed: u64, end: i64) -> Self {
+    pub(super) fn new(instrument: Arc<Instrument>, seed: u64, end: i64) -> Self {
         let mut random = Random::new(seed, 0);
         let deviation = instrument.volatility / TRADING_DAYS_A_YEAR.sqrt();
         let today = end.div_euclid(DAY_MS);
@@ -162,13 +162,16 @@ mod tests {
 
     const END: i64 = 20_410 * DAY_MS + 600 * MINUTE_MS;
 
+    fn past(symbol: &str, seed: u64) -> Past {
+        Past::new(Arc::new(Instrument::find(symbol).unwrap().clone()), seed, END)
+    }
+
     #[test]
     fn the_past_leads_to_the_start_price() {
-        let instrument = Instrument::find("AAPL").unwrap();
-        let past = Past::new(instrument, 3, END);
+        let past = past("AAPL", 3);
         let minutes: Vec<_> = past.minutes(END - 30 * DAY_MS).collect();
         let last = minutes.last().unwrap();
-        assert_eq!((last.start, last.all.close), (END - MINUTE_MS, instrument.price));
+        assert_eq!((last.start, last.all.close), (END - MINUTE_MS, past.instrument.price));
         assert!(minutes.windows(2).all(|pair| pair[0].start < pair[1].start));
         for minute in &minutes {
             let bar = minute.all;
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_later_question_gets_the_same_minutes() {
-        let past = Past::new(Instrument::find("SPY").unwrap(), 3, END);
+        let past = past("SPY", 3);
         let all: Vec<_> = past.minutes(0).collect();
         let from = END - 3 * DAY_MS;
         let late: Vec<_> = past.minutes(from).collect();
@@ -191,7 +194,7 @@ mod tests {
 
     #[test]
     fn days_are_their_minutes() {
-        let past = Past::new(Instrument::find("SPY").unwrap(), 3, END);
+        let past = past("SPY", 3);
         for (start, bar) in past.days(END - 4 * DAY_MS) {
             let mut whole = Bar::default();
             for minute in past.minutes(start).take_while(|minute| minute.start < start + DAY_MS) {

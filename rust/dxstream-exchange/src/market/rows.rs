@@ -171,7 +171,7 @@ impl Asset {
     }
 
     pub(super) fn profile(&self) -> Profile {
-        let instrument = self.instrument;
+        let instrument = &self.instrument;
         let (high, low) = self.past.range();
         let yearly = instrument.dividend * price(instrument.price);
         Profile {

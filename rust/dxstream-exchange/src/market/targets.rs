@@ -69,7 +69,7 @@ impl Market {
         }
         let mut any = kind == EventKind::Candle;
         for place in 0..self.assets.len() {
-            if has_asset_kind(self.assets[place].instrument, kind) {
+            if has_asset_kind(&self.assets[place].instrument, kind) {
                 self.assets[place].kinds.add(kind);
                 any = true;
             }
@@ -99,7 +99,7 @@ impl Market {
         match target {
             Target::Asset(place) => {
                 let asset = &mut self.assets[place];
-                has_asset_kind(asset.instrument, kind).then(|| asset.kinds.add(kind))?;
+                has_asset_kind(&asset.instrument, kind).then(|| asset.kinds.add(kind))?;
             }
             Target::Option(place, option) => {
                 let watched = &mut self.assets[place].watched[option];

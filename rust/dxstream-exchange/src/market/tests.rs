@@ -395,3 +395,27 @@ fn configurations_without_sense_are_refused() {
         "start is 0 ms, it must lie between 2000 and 2100"
     );
 }
+
+#[test]
+fn a_price_moves_the_quotes_and_the_chain() {
+    let prices = vec![("AAPL".to_owned(), 150.0)];
+    let (mut market, tables) = market(&MarketConfig { prices, ..config() });
+    let options: Vec<_> = market.options("AAPL").collect();
+    assert!(options.iter().any(|symbol| symbol.ends_with("C150")), "{options:?}");
+    let quotes: Vec<Quote> = of(&until(&mut market, 30), id(&tables, "AAPL"));
+    assert!(!quotes.is_empty());
+    assert!(quotes.iter().all(|quote| (140.0..160.0).contains(&quote.bid_price)));
+}
+
+#[test]
+fn a_price_that_cannot_be_is_refused() {
+    let refused = |symbol: &str, price| {
+        let prices = vec![(symbol.to_owned(), price)];
+        Market::new(&MarketConfig { prices, ..config() }, Arc::default()).unwrap_err()
+    };
+    assert_eq!(refused("NONE", 1.0), MarketError::UnknownSymbol("NONE".into()));
+    for price in [0.0, -1.0, 0.99, 1e7] {
+        let symbol = "AAPL".to_owned();
+        assert_eq!(refused("AAPL", price), MarketError::Price { symbol, price });
+    }
+}
