@@ -24,6 +24,8 @@ HEADER = f'''\
 from datetime import date, datetime
 from typing import Any, ClassVar, Literal, Self, final
 
+from dxstream.account_update import AccountUpdate as AccountUpdate
+
 '''
 
 EVENT_METHODS = '''

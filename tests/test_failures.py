@@ -136,7 +136,7 @@ BAD_CALLS: dict[str, tuple[Callable[[DXLinkStreamer], Any], type[Exception], str
     "event type by name": (lambda s: s.subscribe("Quote", "A"), TypeError, "event class"),  # type: ignore[arg-type]
     "abstract event": (lambda s: s.subscribe(Event, "A"), TypeError, "event class"),
     "listen to no event class": (lambda s: s.listen(int), TypeError, "event class"),
-    "get_event of no class": (lambda s: s.get_event(None), TypeError, "event class"),  # type: ignore[arg-type]
+    "get_event of no class": (lambda s: s.get_event(None), TypeError, "event class"),  # type: ignore[call-overload]
     "empty symbol list": (lambda s: s.subscribe(Quote, []), ValueError, "no symbol"),
     "empty symbol": (lambda s: s.subscribe(Quote, ["A", ""]), ValueError, "empty"),
     "NUL in a symbol": (lambda s: s.subscribe(Quote, "A\0B"), ValueError, "control"),

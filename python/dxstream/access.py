@@ -12,6 +12,7 @@ from typing import Any
 
 from dxstream import foreign, logs
 from dxstream._dxstream import AccountClient, Api, Wake
+from dxstream.callbacks import running_loop
 from dxstream.errors import AuthenticationError
 from dxstream.session import PRODUCTION, SANDBOX, Session
 
@@ -72,10 +73,7 @@ class AccountAccess:
             msg = f"{_ACCOUNT_FORMS}; not {type(session).__name__}"
             raise TypeError(msg)
         self._session = session
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        self._loop = running_loop()
         hosts = SANDBOX if foreign.is_test(session) else PRODUCTION
         self.api = Api(
             base_url=foreign.base_url(session) or hosts[0],

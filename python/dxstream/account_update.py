@@ -20,10 +20,14 @@ class AccountUpdate(AccountRecord):
     ``AttributeError``.
 
     Besides the fields of the message, a position (``POSITION_UPDATE``) has `quantity` with its
-    sign, negative for a short position, and `market_value`, which is ``None`` without a price of
-    now; a balance (``BALANCE_UPDATE``) has `buying_power`, which is its `derivative_buying_power`,
-    the one that tastytrade shows for accounts that trade options. `equity_buying_power` and
-    `day_trading_buying_power` stand beside it.
+    sign, negative for a short position, and `market_value`, at the middle of the last quote or the
+    price of the last trade that the streamer has of the symbol, and ``None`` where neither is
+    subscribed; a balance (``BALANCE_UPDATE``) has `buying_power`, which is its
+    `derivative_buying_power`, the one that tastytrade shows for accounts that trade options.
+    `equity_buying_power` and `day_trading_buying_power` stand beside it.
+
+    A connection begins with how things stand: updates that are a `snapshot`, and at their end one
+    of type ``SNAPSHOT_END_UPDATE``. After a reconnect, a position that is not among them is closed.
 
     Attributes
     ----------
@@ -34,10 +38,8 @@ class AccountUpdate(AccountRecord):
         The type as the server calls it, such as "CurrentPosition".
     snapshot
         Whether it tells how things stood when the connection was made, and not that they changed.
-    epoch
-        How many times the connection had been made again.
     timestamp
-        When the server sent it, ms since 1970 UTC; of a snapshot, when it was asked for.
+        When the server sent it, ms since 1970 UTC; ``None`` of a snapshot.
     sequence
         The server's number of the message, or ``None``.
     received_at
@@ -46,7 +48,6 @@ class AccountUpdate(AccountRecord):
 
     __slots__ = (
         "_mark",
-        "epoch",
         "raw_type",
         "received_at",
         "sequence",
@@ -60,10 +61,9 @@ class AccountUpdate(AccountRecord):
         raw_type: str,
         data: Mapping[str, Any],
         *,
-        timestamp: int = 0,
+        timestamp: int | None = None,
         sequence: int | None = None,
         snapshot: bool = False,
-        epoch: int = 0,
         received_at: int = 0,
         mark: Callable[[str], float | None] | None = None,
     ) -> None:
@@ -73,7 +73,6 @@ class AccountUpdate(AccountRecord):
         self.timestamp = timestamp
         self.sequence = sequence
         self.snapshot = snapshot
-        self.epoch = epoch
         self.received_at = received_at
         self._mark = mark
         if raw_type == "CurrentPosition":

@@ -27,7 +27,7 @@ from dxstream.healing import Gap
 if TYPE_CHECKING:
     from dxstream.connection import Connection
 
-__all__ = ["Callbacks"]
+__all__ = ["Callbacks", "call", "running_loop"]
 
 _log = logging.getLogger("dxstream")
 
@@ -47,6 +47,8 @@ class Callbacks:
     reconnect, disconnect
         Are called with the streamer and these arguments when a connection was made again, and when
         one was lost.
+    authorities
+        Certificate authorities in PEM that are trusted besides those of the endpoints.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class Callbacks:
         on_gap: Callable[[Gap], Any] | None,
         reconnect: tuple[Callable[..., Any] | None, Iterable[Any]],
         disconnect: tuple[Callable[..., Any] | None, Iterable[Any]],
+        authorities: bytes | None = None,
     ) -> None:
         self._session = session
         self._on_gap = on_gap
         self._reconnect = reconnect
         self._disconnect = disconnect
+        self.authorities = authorities
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -72,10 +76,7 @@ class Callbacks:
         called = (self._on_gap, self._reconnect[0], self._disconnect[0])
         if not self.renews and not any(called):
             return
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        self._loop = running_loop()
         thread = threading.Thread(
             target=self._watch,
             args=(weakref.ref(streamer), client, Wake()),
@@ -102,7 +103,7 @@ class Callbacks:
             gaps, gaps_seen = client.gaps_since(gaps_seen)
             for gap in gaps:
                 if self._on_gap is not None:
-                    self._call(self._on_gap, Gap.of(gap))
+                    call(self._loop, self._on_gap, Gap.of(gap))
             if not (changes or gaps):
                 select.select([wake.fileno()], [], [])
 
@@ -116,7 +117,7 @@ class Callbacks:
                 endpoint = asked.result(_RENEWAL_SECONDS)
             else:
                 endpoint = resolve_blocking(session, fresh=fresh)
-            client.renew(endpoint.url, endpoint.token, endpoint.ca_pem())
+            client.renew(endpoint.url, endpoint.token, endpoint.ca_pem(self.authorities))
         except DXStreamError as error:
             client.renewal_failed(str(error), lasting=isinstance(error, AuthenticationError))
         except Exception as error:
@@ -133,18 +134,30 @@ class Callbacks:
     ) -> None:
         alive = streamer()
         if function is not None and alive is not None:
-            self._call(function, alive, *arguments)
+            call(self._loop, function, alive, *arguments)
 
-    def _call(self, function: Callable[..., Any], *arguments: object) -> None:
-        if self._loop is not None:
-            call = _run(function, arguments)
-            try:
-                asyncio.run_coroutine_threadsafe(call, self._loop)
-            except RuntimeError:
-                call.close()
-                _log.warning("the event loop is closed; %s is not called", _name(function))
-        else:
-            asyncio.run(_run(function, arguments))
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop of asyncio in which this is called, if there is one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def call(
+    loop: asyncio.AbstractEventLoop | None, function: Callable[..., Any], *arguments: object
+) -> None:
+    """Call a function or coroutine function in a loop, or in one of its own; log what it raises."""
+    if loop is not None:
+        running = _run(function, arguments)
+        try:
+            asyncio.run_coroutine_threadsafe(running, loop)
+        except RuntimeError:
+            running.close()
+            _log.warning("the event loop is closed; %s is not called", _name(function))
+    else:
+        asyncio.run(_run(function, arguments))
 
 
 async def _run(function: Callable[..., Any], arguments: tuple[object, ...]) -> None:

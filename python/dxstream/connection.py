@@ -12,6 +12,7 @@ from typing import Self
 
 from dxstream import _dxstream, logs
 from dxstream._dxstream import Client, Wake
+from dxstream.account_stream import AccountUpdates
 from dxstream.callbacks import Callbacks
 from dxstream.endpoint import Endpoint, SessionLike, resolve, resolve_blocking
 from dxstream.errors import StreamerClosedError
@@ -51,6 +52,7 @@ class Connection(Local):
         self._client: Client | None = None
         self._connecting: Client | None = None
         self._exchange: Exchange | None = None
+        self._accounts: AccountUpdates | None = None
         self._entered = False
         self._closed = False
         self._inherited = False
@@ -116,7 +118,8 @@ class Connection(Local):
             with self._lock:
                 if self._closed:
                     raise StreamerClosedError(_CLOSED_MEANWHILE)
-                client = Client(endpoint.url, endpoint.token, endpoint.ca_pem(), self._settings)
+                authorities = endpoint.ca_pem(self._callbacks.authorities)
+                client = Client(endpoint.url, endpoint.token, authorities, self._settings)
                 self._connecting = client
             self._callbacks.start(self, client)
             while True:
@@ -154,6 +157,8 @@ class Connection(Local):
                     if not (yield Wait(wake, deadline)):
                         break
                     wake.clear()
+            if self._accounts is not None:
+                yield from self._accounts.close()
         finally:
             if exchange is not None:
                 exchange.stop()
@@ -203,7 +208,11 @@ class Connection(Local):
     def _leave(self, exc: BaseException | None) -> Procedure[None]:
         client = self._client
         # What nobody was told would go unseen otherwise.
-        error = None if client is None or exc is not None else client.untold_error()
+        error = None
+        if client is not None and exc is None:
+            error = client.untold_error()
+            if error is None and self._accounts is not None:
+                error = self._accounts.untold_error()
         yield from self._disconnect()
         if error is not None:
             raise error
@@ -216,6 +225,8 @@ class Connection(Local):
         with self._lock:
             if (client := self._client or self._connecting) is not None:
                 client.close()
+            if self._accounts is not None:
+                self._accounts.shut()
             self._closed = True
         return Call(self._disconnect)
 

@@ -38,6 +38,9 @@ from dxstream._dxstream import (
     Underlying,
 )
 
+# It is no event of dxFeed's, and therefore not in the list; programs look for it here.
+from dxstream.account_update import AccountUpdate as AccountUpdate
+
 __all__ = [
     "AnalyticOrder",
     "Candle",

@@ -5,6 +5,8 @@
 from datetime import date, datetime
 from typing import Any, ClassVar, Literal, Self, final
 
+from dxstream.account_update import AccountUpdate as AccountUpdate
+
 __all__ = [
     "AnalyticOrder",
     "Candle",

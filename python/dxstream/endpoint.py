@@ -44,15 +44,17 @@ class Endpoint:
     ca_file: str | PathLike[str] | None = None
     level: str | None = None
 
-    def ca_pem(self) -> bytes | None:
-        """Read the certificate authorities.
+    def ca_pem(self, others: bytes | None = None) -> bytes | None:
+        """Read the certificate authorities, and put others behind them.
 
         Raises
         ------
         OSError
             If the file cannot be read.
         """
-        return None if self.ca_file is None else Path(self.ca_file).read_bytes()
+        if self.ca_file is None:
+            return others
+        return b"\n".join((Path(self.ca_file).read_bytes(), others or b""))
 
 
 @runtime_checkable

@@ -4,6 +4,8 @@ Wrong arguments raise :class:`ValueError` or :class:`TypeError` and change nothi
 is a :class:`DXStreamError`; its text is one line that says what happened and what to do.
 """
 
+import sys
+
 __all__ = [
     "AuthenticationError",
     "ConnectionLostError",
@@ -17,8 +19,16 @@ __all__ = [
 ]
 
 
-class DXStreamError(Exception):
-    """An error of the stream; the base of all others."""
+class _Root(Exception):  # noqa: N818 - a place in the order of classes, and no error
+    """What stands above :class:`DXStreamError` until `adopt` puts another class there."""
+
+
+class DXStreamError(_Root):
+    """An error of the stream; the base of all others.
+
+    Where the tastytrade SDK is in use it is a ``tastytrade.utils.TastytradeError`` as well, so that
+    programs written for the SDK catch it.
+    """
 
 
 class AuthenticationError(DXStreamError):
@@ -51,3 +61,14 @@ class StreamerClosedError(DXStreamError):
 
 class SlowConsumerWarning(RuntimeWarning):
     """A listener fell so far behind that its oldest events were dropped."""
+
+
+def adopt_sdk_error() -> None:
+    """Let the errors be the SDK's too, where a program has imported it.
+
+    An ``except`` clause looks at the order of classes and at nothing else.
+    """
+    utils = sys.modules.get("tastytrade.utils")
+    base = getattr(utils, "TastytradeError", None)
+    if isinstance(base, type) and not issubclass(DXStreamError, base):
+        DXStreamError.__bases__ = (base,)

@@ -12,7 +12,7 @@ from dxstream.process import Local
 from dxstream.stats import ListenerStats
 from dxstream.waiting import Procedure, Wait, checkpoint, run, run_blocking
 
-__all__ = ["Listener", "take", "warn_of_drops"]
+__all__ = ["Listener", "Source", "take", "warn_of_drops"]
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)

@@ -1,18 +1,23 @@
 """The streamer: one connection, its subscriptions and its listeners."""
 
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dxstream._dxstream import Client, Queue, Wake, event_class, sdk_event_types, unmet
+from dxstream.account_stream import is_account
+from dxstream.account_update import AccountUpdate
 from dxstream.arguments import conflation_interval, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Settings
 from dxstream.dxfeed import Event, Order
 from dxstream.endpoint import SessionLike
+from dxstream.errors import adopt_sdk_error
 from dxstream.healing import EventsAndGaps, Gap, ReconnectPolicy
-from dxstream.listener import Listener, take
+from dxstream.listener import Listener, Source, take
 from dxstream.observed import Observed
+from dxstream.older_forms import OlderForms, authorities_of
 from dxstream.subscriptions import MAX_HISTORY, Inbox, check_subscribed, type_name
 from dxstream.waiting import Call, Procedure, Wait
 
@@ -40,7 +45,7 @@ MAX_DEPTH = 1 << 32
 """More price levels than a book has."""
 
 
-class DXLinkStreamer(Observed):
+class DXLinkStreamer(OlderForms, Observed):
     """Market data from a DXLink server, as typed events.
 
     Use it as a context manager, asynchronous or not. What a method does, it does when it is called;
@@ -74,6 +79,9 @@ class DXLinkStreamer(Observed):
     reconnect_fn, disconnect_fn
         Are called, as `on_gap` is, with the streamer and `reconnect_args` or `disconnect_args`:
         when a connection was made again, and when one was lost.
+    ssl_context
+        The certificate authorities that it trusts are trusted besides those of the system; nothing
+        else of it counts, and a server's certificate is always verified.
 
     Examples
     --------
@@ -102,7 +110,9 @@ class DXLinkStreamer(Observed):
         reconnect_args: Iterable[object] = (),
         disconnect_fn: Callable[..., object] | None = None,
         disconnect_args: Iterable[object] = (),
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        adopt_sdk_error()
         if companions not in COMPANIONS:
             known = ", ".join(map(repr, COMPANIONS))
             msg = f"companions must be one of {known}, not {companions!r}"
@@ -112,6 +122,7 @@ class DXLinkStreamer(Observed):
             on_gap,
             (reconnect_fn, tuple(reconnect_args)),
             (disconnect_fn, tuple(disconnect_args)),
+            authorities_of(ssl_context),
         )
         settings = Settings(
             reconnect=reconnect,
@@ -123,6 +134,12 @@ class DXLinkStreamer(Observed):
         )
         super().__init__(session, settings, callbacks)
 
+    @overload
+    def listen(
+        self,
+        event_type: type[AccountUpdate],
+        symbols: str | Iterable[str] | None = None,
+    ) -> Listener[AccountUpdate]: ...
     @overload
     def listen(
         self,
@@ -149,7 +166,7 @@ class DXLinkStreamer(Observed):
     ) -> Listener[E | Gap]: ...
     def listen(
         self,
-        event_type: type[E],
+        event_type: type[E | AccountUpdate],
         symbols: str | Iterable[str] | None = None,
         *,
         policy: str = "every",
@@ -166,7 +183,8 @@ class DXLinkStreamer(Observed):
         Parameters
         ----------
         event_type
-            A class of :mod:`dxstream.dxfeed`.
+            A class of :mod:`dxstream.dxfeed`. The other arguments are not for ``AccountUpdate``,
+            of which the symbols are account numbers, and at most 10,000 wait.
         symbols
             Only events of these symbols.
         policy
@@ -207,6 +225,10 @@ class DXLinkStreamer(Observed):
         interval = conflation_interval(policy, max_rate)
         # First, for the queue takes over what waits for the first listener.
         wake = Wake()
+        if is_account(event_type):
+            return Listener(
+                self._account_updates().source(symbols), "AccountUpdate", overflow, wake
+            )
         queue = self._listen(event_type, symbols, buffer, interval, overflow)
         name = type_name(event_type)
         events = EventsAndGaps(queue, self._connected(), name) if gaps else queue
@@ -312,7 +334,11 @@ class DXLinkStreamer(Observed):
             inbox.used = True
             return inbox.queue
 
-    def get_event(self, event_type: type[E]) -> Call[E]:
+    @overload
+    def get_event(self, event_type: type[AccountUpdate]) -> Call[AccountUpdate]: ...
+    @overload
+    def get_event(self, event_type: type[E]) -> Call[E]: ...
+    def get_event(self, event_type: type[E | AccountUpdate]) -> Call[Any]:
         """Get the next event of a type, waiting for it where none has come.
 
         Events that came since :meth:`subscribe` and that no other `get_event` took come first. A
@@ -325,14 +351,20 @@ class DXLinkStreamer(Observed):
         StreamerClosedError
             If the streamer is not connected, or is closed meanwhile.
         """
-        queue = self._inbox(event_type)
+        queue: Source[Any] = (
+            self._account_updates().inbox() if is_account(event_type) else self._inbox(event_type)
+        )
 
-        def procedure() -> Procedure[E]:
+        def procedure() -> Procedure[Any]:
             return (yield from take(queue, Wake()))
 
         return Call(procedure)
 
-    def get_event_nowait(self, event_type: type[E]) -> E | None:
+    @overload
+    def get_event_nowait(self, event_type: type[AccountUpdate]) -> AccountUpdate | None: ...
+    @overload
+    def get_event_nowait(self, event_type: type[E]) -> E | None: ...
+    def get_event_nowait(self, event_type: type[E | AccountUpdate]) -> E | AccountUpdate | None:
         """Get the next event of a type, or ``None`` where none has come.
 
         Raises
@@ -342,6 +374,8 @@ class DXLinkStreamer(Observed):
         StreamerClosedError
             If the streamer is not connected.
         """
+        if is_account(event_type):
+            return self._account_updates().inbox().next()
         return self._inbox(event_type).next()
 
     def latest(self, event_type: type[E], symbol: str) -> E | None:

@@ -5,16 +5,20 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
+from math import isnan
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from dxstream import _dxstream
 from dxstream._dxstream import Client, Queue, Symbols, TimeSeries, Wake
+from dxstream.account_stream import AccountUpdates, is_account
+from dxstream.account_update import AccountUpdate
 from dxstream.arguments import milliseconds, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Connection, Settings
 from dxstream.dxfeed import Candle, Event, Quote, Trade
 from dxstream.endpoint import SessionLike
 from dxstream.histories import Histories
+from dxstream.session import Session
 from dxstream.waiting import Call, Procedure, Wait, done
 
 if TYPE_CHECKING:
@@ -89,9 +93,39 @@ class Subscriber(Connection):
         state = "of another process" if self._inherited else self.state
         return f"<{type(self).__name__} {state}: {types or 'nothing'} subscribed>"
 
+    def _account_updates(self) -> AccountUpdates:
+        with self._lock:
+            self._connected()
+            if self._accounts is None:
+                streamer = weakref.ref(self)
+
+                def mark(symbol: str) -> float | None:
+                    owner = streamer()
+                    return None if owner is None else owner._mark(symbol)
+
+                session: object = self.session
+                if (exchange := self._exchange) is not None:
+                    urls = exchange.api_url, exchange.account_url
+                    session = Session("sim", "sim", base_url=urls[0], account_url=urls[1])
+                self._accounts = AccountUpdates(session, mark)
+            return self._accounts
+
+    def _mark(self, symbol: str) -> float | None:
+        """Return the middle of the last quote of a symbol, or else the price of its last trade."""
+        if (client := self._client) is None:
+            return None
+        try:
+            [wire] = client.wire_symbols(Quote, [symbol])
+        except ValueError:
+            return None
+        quote, trade = client.latest(Quote, wire), client.latest(Trade, wire)
+        if quote is not None and not isnan(quote.mid_price):
+            return quote.mid_price
+        return None if trade is None or isnan(trade.price) else trade.price
+
     def subscribe(
         self,
-        event_type: type[Event],
+        event_type: type[Event | AccountUpdate],
         symbols: str | Iterable[str],
         refresh_interval: float | None = 0.1,
         *,
@@ -104,7 +138,8 @@ class Subscriber(Connection):
         Parameters
         ----------
         event_type
-            A class of :mod:`dxstream.dxfeed`, such as ``Quote``.
+            A class of :mod:`dxstream.dxfeed`, such as ``Quote``. With ``AccountUpdate`` the symbols
+            are account numbers, and awaiting the call waits until the server has agreed.
         symbols
             Symbols of dxFeed, OCC's of options (``"AAPL  250117C00150000"``), or tastytrade's of
             futures and options on them, as :func:`dxstream.symbology.to_dxfeed` reads them except
@@ -130,6 +165,8 @@ class Subscriber(Connection):
             then.
         StreamerClosedError
             If the streamer is not connected.
+        SubscriptionError, AuthenticationError
+            When it is awaited: the server refuses an account.
 
         Notes
         -----
@@ -141,6 +178,11 @@ class Subscriber(Connection):
         """
         with self._lock:
             client = self._connected()
+            if is_account(event_type):
+                if (from_time, source, history) != (None, None, None):
+                    msg = "accounts have no history and no source; name their numbers alone"
+                    raise ValueError(msg)
+                return self._account_updates().subscribe(symbols)
             start = None if from_time is None else milliseconds("from_time", from_time)
             names = symbol_list(symbols)
             name = type_name(event_type)
@@ -177,7 +219,7 @@ class Subscriber(Connection):
 
     def unsubscribe(
         self,
-        event_type: type[Event],
+        event_type: type[Event | AccountUpdate],
         symbols: str | Iterable[str],
         *,
         source: str | None = None,
@@ -193,6 +235,9 @@ class Subscriber(Connection):
         """
         with self._lock:
             client = self._connected()
+            if is_account(event_type):
+                self._account_updates().unsubscribe(symbols)
+                return done(None)
             told = client.unsubscribe(event_type, symbol_list(symbols), source=source)
             name = type_name(event_type)
             for symbol in told:
@@ -204,7 +249,7 @@ class Subscriber(Connection):
                     self._ask_again(client, symbol)
         return done(None)
 
-    def unsubscribe_all(self, event_type: type[Event]) -> Call[None]:
+    def unsubscribe_all(self, event_type: type[Event | AccountUpdate]) -> Call[None]:
         """Ask for no events of the type any more.
 
         Raises
@@ -216,6 +261,9 @@ class Subscriber(Connection):
         """
         with self._lock:
             client = self._connected()
+            if is_account(event_type):
+                self._account_updates().unsubscribe()
+                return done(None)
             client.unsubscribe_all(event_type)
             name = type_name(event_type)
             self._subscribed.pop(name, None)
@@ -483,7 +531,7 @@ def until_traded(client: Client, symbols: list[str]) -> Callable[[], Procedure[N
     return procedure
 
 
-def type_name(event_type: type[Event]) -> str:
+def type_name(event_type: type[Event | AccountUpdate]) -> str:
     """Return the name of an event type."""
     # What is no class is refused, with a clear word, where the name is used next.
     return getattr(event_type, "__name__", "")
