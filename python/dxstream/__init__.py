@@ -10,7 +10,7 @@ Examples
 ['AAPL', 'SPY']
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dxstream import dxfeed
 from dxstream._dxstream import __version__
@@ -67,7 +67,23 @@ __all__ = [
     "TypeStats",
     "__version__",
     "dxfeed",
+    "install",
+    "uninstall",
 ]
+
+
+def install(*, companions: Literal["on use", "subscribe", "off"] = "on use") -> None:
+    """Let ``tastytrade`` stream by dxstream; see :func:`dxstream.compat.installation.install`."""
+    from dxstream.compat import installation
+
+    installation.install(companions=companions)
+
+
+def uninstall() -> None:
+    """Let ``tastytrade`` be what it was before :func:`install`."""
+    from dxstream.compat import installation
+
+    installation.uninstall()
 
 
 def __getattr__(name: str) -> object:

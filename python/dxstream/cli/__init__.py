@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from dxstream import dxfeed
 from dxstream._dxstream import __version__
-from dxstream.cli import commands
+from dxstream.cli import commands, run
 from dxstream.cli.follow import run_until_signal
 from dxstream.dxfeed import Event
 from dxstream.errors import DXStreamError
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     added = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(
-        name: str, run: commands.Command, text: str, examples: Sequence[str]
+        name: str, run: Callable[[argparse.Namespace], object], text: str, examples: Sequence[str]
     ) -> argparse.ArgumentParser:
         of_command: argparse.ArgumentParser = added.add_parser(
             name,
@@ -181,6 +181,34 @@ def _parser() -> argparse.ArgumentParser:
         "--symbols", type=_symbols, metavar="SYMBOL[,SYMBOL]", help="symbols (default: all)"
     )
     replay.add_argument("--quiet", action="store_true", help="print only the summary")
+
+    program = command(
+        "run",
+        run.run,
+        "run a program written for the tastytrade SDK, streaming by dxstream",
+        [
+            "dxstream run --simulated watchlist.py",
+            "TT_SECRET=... TT_REFRESH=... dxstream run bot.py AAPL SPY",
+        ],
+    )
+    program.add_argument(
+        "script", metavar="SCRIPT", help="a Python file; it may await at its top level"
+    )
+    program.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="arguments of the script"
+    )
+    program.add_argument("--seconds", type=_seconds, help="stop it after so many seconds")
+    session = program.add_argument_group(
+        "session",
+        "What the names `session` and `account` are in a script that uses them and does not make "
+        "them. The credentials are TT_SECRET and TT_REFRESH.",
+    )
+    session.add_argument(
+        "--simulated", action="store_true", help="a market and an account inside this process"
+    )
+    session.add_argument("--sandbox", action="store_true", help="tastytrade's sandbox")
+    session.add_argument("--base-url", metavar="URL", help="another server of the REST API")
+    session.add_argument("--account-url", metavar="URL", help="another account streamer")
     return parser
 
 
@@ -193,6 +221,9 @@ def _discard_output() -> None:
 def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
+        has_its_own_loop = arguments.run is run.run
+        if has_its_own_loop:
+            return run.run(arguments)
         asyncio.run(run_until_signal(arguments.run(arguments)))
     finally:
         sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""What programs find that were written for the tastytrade SDK."""
+"""What programs find that were written for the tastytrade SDK; see :func:`dxstream.install`."""
