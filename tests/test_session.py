@@ -200,7 +200,7 @@ def test_a_refused_login_says_what_to_do(server: Exchange, wrong: str, advice: s
 
 def test_what_the_server_refuses_is_no_lost_connection(server: Exchange) -> None:
     session = login(server)
-    with pytest.raises(RequestRefusedError, match="/nothing: HTTP 404: not_found"):
+    with pytest.raises(RequestRefusedError, match="refuses /nothing: HTTP 404: not_found"):
         session.get("/nothing").result()
     with pytest.raises(ValueError, match="begins with /"):
         session.get("nothing").result()

@@ -232,20 +232,12 @@ class Session(Local):
 
     def _fetch(self, path: str, query: list[tuple[str, str]]) -> Procedure[Any]:
         logs.follow_levels()
-        status, text = yield from answer_of(self._api.get(path, query))
-        if 200 <= status < 300:
-            try:
-                return json.loads(text)
-            except ValueError:
-                msg = f"the answer to {path} is no JSON"
-                raise ProtocolError(msg) from None
-        code, said = _error_of(text)
-        told = ": ".join(part for part in (f"HTTP {status}", code, said) if part)
-        if status == 403:
-            msg = f"{path} is not allowed with this login: {told}"
-            raise AuthenticationError(msg)
-        msg = f"the server refuses {path}: {told}"
-        raise RequestRefusedError(msg)
+        _, text = yield from answer_of(self._api.get(path, query))
+        try:
+            return json.loads(text)
+        except ValueError:
+            msg = f"the answer to {path} is no JSON"
+            raise ProtocolError(msg) from None
 
     def refresh(self, *, force: bool = False) -> Call[None]:
         """Get an access token, if there is none that is good for a while.
@@ -348,13 +340,3 @@ def _query(query: Mapping[str, object]) -> "list[tuple[str, str]]":
             text = str(one).lower() if isinstance(one, bool) else str(one)
             pairs.append((name.replace("_", "-"), text))
     return pairs
-
-
-def _error_of(text: str) -> tuple[str, str]:
-    try:
-        error = json.loads(text)["error"]
-        parts = (error.get("code"), error.get("message"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "", ""
-    code, said = (" ".join(str(part).split())[:300] if part else "" for part in parts)
-    return code, said

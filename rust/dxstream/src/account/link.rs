@@ -264,6 +264,14 @@ impl AccountLink {
         self.session.as_mut()?.take_failure()
     }
 
+    /// Why the server closed the connection.
+    pub fn closed(&self, code: Option<u16>, reason: &str) -> Loss {
+        match &self.session {
+            Some(session) => session.closed(code, reason),
+            None => Loss::closed(code, "", true),
+        }
+    }
+
     /// Takes note that the session is over.
     pub fn failed(&mut self, failure: Failure, now: Duration, draw: f64) {
         match failure {

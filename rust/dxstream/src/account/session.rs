@@ -21,6 +21,9 @@ const CONNECT_NOT_COMPLETED: &str = "connect-not-completed";
 /// For an action that it does not know, and a heartbeat before `connect`.
 const NOT_IMPLEMENTED: &str = "not implemented";
 
+/// Tokens that are hidden in what the server says: the last that it was sent.
+const HIDDEN: usize = 4;
+
 /// Most requests without an answer that are remembered.
 const MAX_PENDING: usize = 64;
 
@@ -140,6 +143,8 @@ pub struct AccountSession {
     /// There is none before `connect` is confirmed.
     next_heartbeat: Option<Duration>,
     sequence: Sequence,
+    /// The last tokens that were sent, without "Bearer".
+    tokens: VecDeque<Secret>,
     counters: AccountCounters,
     events: VecDeque<AccountSessionEvent>,
     failure: Option<Failure>,
@@ -159,6 +164,7 @@ impl AccountSession {
             last_received: now,
             next_heartbeat: None,
             sequence: Sequence::default(),
+            tokens: VecDeque::new(),
             counters: AccountCounters::default(),
             events: VecDeque::new(),
             failure: None,
@@ -213,6 +219,7 @@ impl AccountSession {
     /// The next text frame to send, with a token that is valid now.
     pub fn next_output(&mut self, token: &Secret, now: Duration) -> Option<String> {
         let request = self.outbox.pop_front()?;
+        self.remember(token);
         if self.pending.len() == MAX_PENDING {
             self.pending.pop_front();
         }
@@ -229,6 +236,31 @@ impl AccountSession {
             by: (!heartbeat).then(|| now + self.settings.answer_timeout),
         });
         Some(request.frame(token))
+    }
+
+    fn remember(&mut self, token: &Secret) {
+        let bare = token.expose().trim_start_matches("Bearer ");
+        if self.tokens.back().is_none_or(|last| last.expose() != bare) {
+            if self.tokens.len() == HIDDEN {
+                self.tokens.pop_front();
+            }
+            self.tokens.push_back(Secret::new(bare));
+        }
+    }
+
+    /// What the server says, in one line and without a token.
+    fn said(&self, text: &str) -> String {
+        let hidden = self
+            .tokens
+            .iter()
+            .fold(text.to_owned(), |text, token| Secret::hide(Some(token), &text));
+        one_line(&hidden)
+    }
+
+    /// Why the server closed the connection.
+    pub fn closed(&self, code: Option<u16>, reason: &str) -> Loss {
+        // Codes that mean too many sessions are DXLink's alone.
+        Loss::closed(code, &self.said(reason), true)
     }
 
     /// The next thing that the owner must know.
@@ -317,9 +349,9 @@ impl AccountSession {
         let Some(pending) = self.matching(reply) else {
             self.counters.unmatched_replies += 1;
             if !reply.ok {
+                let said = self.said(&reply.message);
                 self.events.push_back(AccountSessionEvent::Complaint(format!(
-                    "the account streamer refused something that was not asked: {}",
-                    one_line(&reply.message)
+                    "the account streamer refused something that was not asked: {said}"
                 )));
             }
             return;
@@ -379,7 +411,7 @@ impl AccountSession {
     }
 
     fn refused(&mut self, pending: Pending, message: &str) {
-        let said = one_line(message);
+        let said = self.said(message);
         let Pending { action, .. } = pending;
         let text = format!("the account streamer refused {action}: {said}");
         match (action.as_str(), message) {

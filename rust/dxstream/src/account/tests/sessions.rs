@@ -164,6 +164,23 @@ fn an_account_that_the_reply_leaves_out_is_refused_and_the_others_go_on() {
 }
 
 #[test]
+fn tokens_that_the_server_repeats_are_hidden() {
+    let mut link = connected(false);
+    link.subscribe("quote-alerts-subscribe".to_owned(), None);
+    sent(&mut link, "Bearer canary-old", Duration::ZERO);
+    link.tick(seconds(20));
+    sent(&mut link, "Bearer canary-new", seconds(20));
+    for (action, token) in [("quote-alerts-subscribe", "canary-old"), ("connect", "canary-new")] {
+        let error =
+            format!(r#"{{"status":"error","action":"{action}","message":"no {token}\nno"}}"#);
+        link.receive(&error, seconds(20));
+    }
+    let shown = format!("{:?} {:?}", events(&mut link), link.closed(Some(1008), "canary-new"));
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(shown.contains("no *** no") && shown.contains("1008 ***"), "{shown}");
+}
+
+#[test]
 fn a_reply_without_accounts_confirms_all_of_them_and_one_may_come_bare() {
     for reply in [
         r#"{"status":"ok","action":"connect","request-id":1}"#.to_owned(),

@@ -117,8 +117,8 @@ impl AccountTask {
     async fn check(&mut self) -> Option<Error> {
         let api = self.api.clone();
         let asked = async {
-            let answer = api.get_path("/customers/me/accounts", &[]).await?;
-            user_accounts(&api.success(answer)?).map_err(Loss::lasting)
+            let list = api.get_path("/customers/me/accounts", &[]).await?;
+            user_accounts(&list).map_err(Loss::lasting)
         };
         let Some(known) = self.obeying(asked).await else { return Some(Error::Closed) };
         self.link.checked(known.as_ref().map_err(Clone::clone), now(), draw());
@@ -258,8 +258,7 @@ impl AccountTask {
                 Received::Close(close) => {
                     let (code, reason) = close.unzip();
                     let reason = reason.unwrap_or_default();
-                    // Codes that mean too many sessions are DXLink's alone.
-                    return Err(Loss::closed(code, &reason, true));
+                    return Err(self.link.closed(code, &reason));
                 }
             }
             if left == 0 {
@@ -360,9 +359,9 @@ async fn fetch_part(
     let mut page = 0;
     loop {
         let query = (page > 0).then(|| ("page-offset".to_owned(), page.to_string()));
-        let answer = api.get_path(&path, query.as_slice()).await?;
+        let list = api.get_path(&path, query.as_slice()).await?;
         let (notifications, pages) =
-            part.read(&api.success(answer)?).map_err(|error| Loss::protocol(error.to_string()))?;
+            part.read(&list).map_err(|error| Loss::protocol(error.to_string()))?;
         all.extend(notifications);
         page += 1;
         if page >= pages {

@@ -71,7 +71,8 @@ impl Api {
         Ok(Self(Arc::new(Inner { rest, tokens: Tokens::new(credentials), account })))
     }
 
-    /// Begins to get a path, such as `/customers/me/accounts`, with a current access token.
+    /// Begins to get a path, such as `/customers/me/accounts`, with a current access token. An answer that is
+    /// no success is an error: [`Error::Authentication`] or [`Error::Refused`].
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] when the path cannot be used, [`Error::ConnectionLost`] when the I/O
@@ -129,27 +130,27 @@ impl Api {
         self.0.tokens.get(&self.0.rest, rejected).await
     }
 
-    /// Gets a path of the API.
+    /// The text of a path of the API.
     pub(super) async fn get_path(
         &self,
         path: &str,
         query: &[(String, String)],
-    ) -> std::result::Result<Answer, Loss> {
+    ) -> std::result::Result<String, Loss> {
         let url = self.0.rest.url(path, query).map_err(Loss::lasting)?;
-        self.get_url(url).await
+        Ok(self.get_url(url).await?.body)
     }
 
     async fn get_url(&self, url: reqwest::Url) -> std::result::Result<Answer, Loss> {
         let token = self.token(None).await?;
         let answer = self.0.rest.get(url.clone(), &token).await?;
         if answer.status != 401 {
-            return Ok(answer);
+            return self.success(&url, answer);
         }
         // Once: a second refusal has another reason than the token's age.
         let token = self.token(Some(&token)).await?;
-        let answer = self.0.rest.get(url, &token).await?;
+        let answer = self.0.rest.get(url.clone(), &token).await?;
         if answer.status != 401 {
-            return Ok(answer);
+            return self.success(&url, answer);
         }
         let said = self.0.tokens.said(&answer.body);
         Err(Loss::lasting(Error::Authentication(format!(
@@ -158,13 +159,14 @@ impl Api {
         ))))
     }
 
-    /// The text of an answer that is a success; of any other, what the server said about it.
-    pub(super) fn success(&self, answer: Answer) -> std::result::Result<String, Loss> {
+    /// An answer that is a success; of any other, what the server said about it.
+    fn success(&self, url: &reqwest::Url, answer: Answer) -> std::result::Result<Answer, Loss> {
         if answer.is_success() {
-            return Ok(answer.body);
+            return Ok(answer);
         }
+        let (host, path, status) = (self.0.rest.host(), url.path(), answer.status);
         let said = self.0.tokens.said(&answer.body);
-        let text = format!("{} answers HTTP {}{said}", self.0.rest.host(), answer.status);
+        let text = format!("{host} refuses {path}: HTTP {status}{said}");
         Err(Loss::lasting(if answer.status == 403 {
             Error::Authentication(format!("{text}; the grant does not allow it"))
         } else {
