@@ -20,7 +20,7 @@ def line(update: AccountUpdate) -> str:
         text = f"{update.underlying_symbol} {update.order_type} {update.status}"
     else:
         text = ", ".join(update.as_dict())
-    return f"{'as it stands' if update.snapshot else 'changed':14}{update.type:18}{text}"
+    return f"{'as it stands' if update.snapshot else 'changed':14}{update.type:20}{text}"
 
 
 async def main() -> None:

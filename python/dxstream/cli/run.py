@@ -5,6 +5,7 @@ import ast
 import asyncio
 import collections
 import datetime
+import gc
 import inspect
 import os
 import signal
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.script)
     source = path.read_bytes()
     try:
+        tree = ast.parse(source, str(path))
         code = compile(source, str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         wanted = _unassigned(source.decode(), str(path))
     except (SyntaxError, ValueError):
@@ -56,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as opened:
         vars(main).update(_scope(arguments, wanted, opened))
         try:
-            if code.co_flags & inspect.CO_COROUTINE:
-                asyncio.run(_run_cell(code, vars(main), arguments.seconds))
-            else:
-                _run_script(code, vars(main), arguments.seconds)
+            if code.co_flags & inspect.CO_COROUTINE or _begins_tasks(tree):
+                failed = asyncio.run(_run_cell(code, vars(main), arguments.seconds))
+                return _FAILED if failed else 0
+            _run_script(code, vars(main), arguments.seconds)
         except KeyboardInterrupt:
             return 0
         except SystemExit:
@@ -68,6 +70,21 @@ def run(arguments: argparse.Namespace) -> int:
             _print_error(str(path))
             return _FAILED
     return 0
+
+
+def _begins_tasks(tree: ast.Module) -> bool:
+    """Tell whether a script begins tasks at its top level, which only an event loop lets it do."""
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+            if called in ("create_task", "ensure_future"):
+                return True
+        nodes.extend(ast.iter_child_nodes(node))
+    return False
 
 
 def _unassigned(source: str, path: str) -> set[str]:
@@ -119,31 +136,54 @@ def _session(arguments: argparse.Namespace, opened: ExitStack) -> Session:
     )
 
 
-async def _run_cell(code: CodeType, scope: dict[str, Any], seconds: float | None) -> None:
-    """Run code that awaits at its top level, and the tasks that it leaves behind."""
+async def _run_cell(code: CodeType, scope: dict[str, Any], seconds: float | None) -> int:
+    """Run code that awaits at its top level, and the tasks that it leaves behind.
+
+    Returns
+    -------
+    int
+        How many tasks failed without anybody looking at it; asyncio has logged each.
+    """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     if seconds is not None:
         loop.call_later(seconds, stopped.set)
-    itself = asyncio.current_task()
-    waiting = asyncio.create_task(stopped.wait())
+    unseen: list[object] = []
+
+    def handle(of: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        unseen.append(context)
+        of.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
+    around = {asyncio.current_task(), waiting := asyncio.create_task(stopped.wait())}
+    cell = asyncio.ensure_future(_awaited(code, scope))
+    await asyncio.wait({cell, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if cell.done():
+        cell.result()
     # As in a notebook, what was begun in the background goes on when the cell is over.
-    running = {asyncio.ensure_future(eval(code, scope))}
-    while running and not stopped.is_set():
-        done, _ = await asyncio.wait({*running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-        running = asyncio.all_tasks() - {itself, waiting}
-    left = asyncio.all_tasks() - {itself}
+    while not stopped.is_set() and (left := asyncio.all_tasks() - around):
+        await asyncio.wait({*left, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    left = asyncio.all_tasks() - around
     for task in left:
         task.cancel()
     if left:
-        done, _ = await asyncio.wait(left, timeout=_ENDING_SECONDS)
-        for task in done:
-            if not task.cancelled():
-                task.result()
+        await asyncio.wait(left, timeout=_ENDING_SECONDS)
+    if not cell.cancelled():
+        cell.result()
+    del cell, left
+    # A task tells that it failed unseen when nothing refers to it any more.
+    scope.clear()
+    gc.collect()
+    await asyncio.sleep(0)
+    return len(unseen)
+
+
+async def _awaited(code: CodeType, scope: dict[str, Any]) -> None:
+    awaitable = eval(code, scope)
+    if awaitable is not None:
+        await awaitable
 
 
 def _run_script(code: CodeType, scope: dict[str, Any], seconds: float | None) -> None:
