@@ -223,7 +223,7 @@ class TestStreaming:
             streamer.subscribe(Candle, f"{OCC}{{tho=true,=1d}}")
             wire = [f"{DXFEED}{{=h}}", f"{DXFEED}{{=d,tho=true}}"]
             until(lambda: sorted(asked_for(exchange)) == sorted(wire))
-            assert streamer.snapshot(Candle).symbols == tuple(wire)
+            assert streamer.snapshot(Candle).event_symbols == tuple(wire)
             streamer.unsubscribe_candle(OCC)
             assert streamer.snapshot(Candle).symbols == ()
 

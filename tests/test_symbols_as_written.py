@@ -9,7 +9,7 @@ from conftest import until
 
 from dxstream import DXLinkStreamer, EventTable
 from dxstream._dxstream import _event, _Rows
-from dxstream.dxfeed import Candle, Quote
+from dxstream.dxfeed import Candle, Greeks, Quote
 from dxstream.exchange import Exchange
 
 WRITTEN = "AAPL{=1m}"
@@ -105,6 +105,23 @@ def test_what_is_collected_has_the_symbol_as_written(
     events, missing = streamer.collect(Candle, WRITTEN, 20).result()
     assert (events, missing) == ({WRITTEN: BAR}, [])
     assert events[WRITTEN].symbol == WRITTEN
+
+
+def test_events_of_all_types_can_be_joined_by_the_symbol_as_written(
+    exchange: Exchange, streamer: DXLinkStreamer
+) -> None:
+    occ, option = "AAPL  250117C00150000", ".AAPL250117C150"
+    streamer.subscribe(Quote, occ, 0)
+    streamer.subscribe(Greeks, [occ], 0)
+    exchange.publish(Quote(option, bid_price=1.5), Greeks(option, index=1, time=1, delta=0.5))
+    quote = streamer.get_event(Quote).result(20)
+    greeks = streamer.get_event(Greeks).result(20)
+    assert quote.symbol == greeks.symbol == occ
+    assert quote.event_symbol == greeks.event_symbol == option
+    assert streamer.latest(Quote, occ) == streamer.latest(Quote, option) == quote
+    assert streamer.snapshot(Greeks).symbols == (occ,)
+    assert quote.volume is None
+    until(lambda: '"type":"Trade","symbol":".AAPL250117C150"' in "".join(exchange.received()))
 
 
 class TestTables:
