@@ -157,6 +157,12 @@ pub trait EventSource: Send {
         None
     }
 
+    /// The symbols of the options that are listed on an underlying.
+    fn options(&self, underlying: &str) -> Vec<String> {
+        let _ = underlying;
+        Vec::new()
+    }
+
     /// When [`EventSource::advance`] should be called next.
     fn due(&self) -> Due;
 

@@ -208,6 +208,9 @@ mod tests {
         fn previous_close(&mut self, _: &str) -> Option<Decimal> {
             None
         }
+        fn options(&mut self, _: &str) -> Vec<String> {
+            Vec::new()
+        }
     }
 
     proptest! {

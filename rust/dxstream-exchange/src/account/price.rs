@@ -34,6 +34,9 @@ pub(crate) trait Prices {
     /// The close of the day before.
     fn previous_close(&mut self, symbol: &str) -> Option<Decimal>;
 
+    /// The options that are listed on an underlying.
+    fn options(&mut self, underlying: &str) -> Vec<String>;
+
     /// What one is worth now: between bid and ask, or the last trade.
     fn mark(&mut self, symbol: &str) -> Option<Decimal> {
         self.quote(symbol).map(Sides::mid).or_else(|| self.last(symbol))
@@ -55,6 +58,10 @@ impl Prices for Ledger {
     fn previous_close(&mut self, symbol: &str) -> Option<Decimal> {
         let summary: Summary = latest(self, EventKind::Summary, symbol)?;
         price(summary.prev_day_close_price)
+    }
+
+    fn options(&mut self, underlying: &str) -> Vec<String> {
+        self.source.as_ref().map_or_else(Vec::new, |source| source.options(underlying))
     }
 }
 

@@ -320,6 +320,10 @@ impl EventSource for Market {
         rows
     }
 
+    fn options(&self, underlying: &str) -> Vec<String> {
+        Self::options(self, underlying).collect()
+    }
+
     fn depth(&mut self, symbol: &str, levels: usize) -> Option<Depth> {
         let asset = self.assets.iter().find(|asset| asset.instrument.symbol == symbol)?;
         if asset.instrument.index {

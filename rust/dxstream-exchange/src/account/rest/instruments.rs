@@ -28,6 +28,14 @@ pub(super) fn find(request: &Request, path: &[&str], ms: i64) -> Found {
     }
 }
 
+/// The options of these streamer symbols.
+pub(super) fn chain(options: &[String], ms: i64) -> Value {
+    items(options.iter().filter_map(|symbol| {
+        let option = OptionSymbol::from_dxfeed(symbol).ok()?;
+        equity_option(&option.to_occ(), ms)
+    }))
+}
+
 fn equity(symbol: &str, _: i64) -> Option<Value> {
     let instrument =
         Instrument::parse(symbol).ok().filter(|instrument| instrument.option.is_none())?;

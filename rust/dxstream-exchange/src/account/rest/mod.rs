@@ -157,6 +157,9 @@ impl Accounts {
             ("GET", ["instruments", rest @ ..]) => {
                 instruments::find(request, rest, self.clock.ms(now))
             }
+            ("GET", ["option-chains", underlying]) => {
+                Ok(instruments::chain(&prices.options(underlying), self.clock.ms(now)))
+            }
             ("GET", ["market-data", rest @ ..]) => {
                 instruments::market_data(request, rest, self.clock.ms(now), prices)
             }
