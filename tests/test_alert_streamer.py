@@ -182,6 +182,20 @@ asyncio.run(main())
     assert (program.returncode, out) == (0, "PlacedOrder SPY 7\n")
 
 
+def test_a_streamer_that_is_left_open_holds_no_exit_up(exchange: Exchange) -> None:
+    code = f"""
+import time
+from dxstream import Session
+from dxstream.compat.alerts import AlertStreamer
+session = Session("a", "b", base_url={exchange.api_url!r}, account_url={exchange.account_url!r})
+streamer = AlertStreamer(session).__enter__()
+streamer.subscribe_accounts([{NUMBER!r}]).result()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], timeout=60, check=False)
+    assert done.returncode == 0
+    until(lambda: exchange.account_stats().connections == 0)
+
+
 def test_a_streamer_is_opened_once_and_not_pickled(streamer: AlertStreamer) -> None:
     with pytest.raises(dxstream.StreamerClosedError, match="make a new one"):
         streamer.__enter__()

@@ -1,6 +1,7 @@
 """The account streamer with the interface of the tastytrade SDK's."""
 
 import asyncio
+import atexit
 import importlib.util
 import json
 import logging
@@ -9,6 +10,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +28,8 @@ from dxstream.waiting import Call, Procedure, done, run, run_blocking
 __all__ = ["MAP_ALERTS", "AlertStreamer"]
 
 _log = logging.getLogger("dxstream")
+
+_all: "weakref.WeakSet[AlertStreamer]" = weakref.WeakSet()
 
 
 class _Alert(AccountRecord):
@@ -108,6 +112,7 @@ class AlertStreamer(Local):
         self._first: dict[str, AccountSource[Any]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        _all.add(self)
 
     def _open(self) -> None:
         if self._closed or self._stream is not None:
@@ -281,6 +286,17 @@ class AlertStreamer(Local):
     def __asynccontextmanager__(self) -> Self:
         """Return the streamer itself, for ``portal.wrap_async_context_manager``."""
         return self
+
+
+def _close_all() -> None:
+    for streamer in list(_all):
+        # In a fork's child there is nothing to close.
+        with suppress(RuntimeError):
+            streamer.close()
+
+
+# Before the I/O thread is waited for, which is registered with the streamers of market data.
+atexit.register(_close_all)
 
 
 def _watch(of: "weakref.ref[AlertStreamer]", client: AccountClient, wake: Wake) -> None:
