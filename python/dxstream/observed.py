@@ -4,15 +4,16 @@ import time
 from typing import Any
 
 from dxstream import _dxstream, dxfeed
+from dxstream.candle_subscriptions import CandleSubscriber
 from dxstream.dxfeed import Candle, Event
 from dxstream.health import Health, SilentSymbol
 from dxstream.stats import Latency, MemoryUse, Rates, StreamerStats, TypeStats
-from dxstream.subscriptions import Subscriber, type_name
+from dxstream.subscriptions import type_name
 
 __all__ = ["Observed"]
 
 
-class Observed(Subscriber):
+class Observed(CandleSubscriber):
     """A streamer that is looked at; nothing here waits or asks the server."""
 
     def memory(self) -> MemoryUse:
