@@ -124,7 +124,7 @@ class FaultProxy(Local):
     ) -> None:
         """Cut connections at a byte, in place of what was asked for this stream before.
 
-        A connection that is beyond it is cut at once. What a client has not read when it is reset
+        A connection that is beyond it goes on. What a client has not read when it is reset
         may be lost, as on any network.
 
         Parameters

@@ -144,8 +144,7 @@ impl FaultProxy {
     }
 
     /// Cuts the next connections that come to a byte of a stream, in place of what was asked for that stream
-    /// before; nothing to cut none. One that is beyond it is cut
-    /// at once.
+    /// before; nothing to cut none. One that is beyond it goes on.
     pub fn cut(&self, stream: Stream, cut: Option<Cut>) {
         self.change(move |settings| *settings.cut_mut(stream) = cut);
     }

@@ -165,16 +165,23 @@ impl Relay<'_> {
                     (&flipped, true)
                 }
             };
+            // Counted before they are written: whoever has got bytes finds them counted.
+            let length = part.len();
+            self.count(length as i64);
             // A side that does not read must not keep a change from taking hold.
             let written = tokio::select! {
                 written = to.write(part) => written?,
-                _ = changes.changed() => continue,
+                _ = changes.changed() => 0,
             };
+            self.count(written as i64 - length as i64);
+            if written == 0 {
+                continue;
+            }
             if flips {
                 self.settings.send_modify(|settings| settings.has_flipped(self.stream));
+                self.record.update(|stats| stats.corrupted += 1);
             }
             bytes = &bytes[written..];
-            self.count(written as u64, flips);
             let rate = changes.borrow().bytes_per_second;
             if let Some(rate) = rate {
                 sleep(Duration::from_secs_f64(written as f64 / f64::from(rate))).await;
@@ -192,14 +199,14 @@ impl Relay<'_> {
         Ending { reset, wanted: true }
     }
 
-    fn count(&mut self, bytes: u64, flips: bool) {
-        self.position += bytes;
+    fn count(&mut self, bytes: i64) {
+        self.position = self.position.saturating_add_signed(bytes);
         self.record.update(|stats| {
-            stats.corrupted += u64::from(flips);
-            match self.stream {
-                Stream::Server => stats.bytes_from_server += bytes,
-                Stream::Client => stats.bytes_from_client += bytes,
-            }
+            let counted = match self.stream {
+                Stream::Server => &mut stats.bytes_from_server,
+                Stream::Client => &mut stats.bytes_from_client,
+            };
+            *counted = counted.saturating_add_signed(bytes);
         });
     }
 

@@ -80,9 +80,9 @@ impl Settings {
         let mut most = self.bytes_per_second.map_or(u64::MAX, |rate| u64::from(rate / 10).max(1));
         if let Some(cut) = self.cuts[stream as usize]
             && cut.connections > 0
+            && cut.after >= position
         {
-            // Bytes may have passed since the position was chosen.
-            if cut.after <= position {
+            if cut.after == position {
                 return Next::Cut { reset: cut.reset };
             }
             most = most.min(cut.after - position);
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(settings.next(Stream::Server, 4), Next::Flip(3));
         assert_eq!(settings.next(Stream::Server, 5), Next::Pass(5));
         assert_eq!(settings.next(Stream::Server, 10), Next::Cut { reset: true });
-        assert_eq!(settings.next(Stream::Server, 11), Next::Cut { reset: true });
+        assert_eq!(settings.next(Stream::Server, 11), Next::Pass(usize::MAX));
         assert_eq!(settings.next(Stream::Client, 10), Next::Pass(usize::MAX));
         settings.has_cut(Stream::Server);
         assert_eq!(settings.next(Stream::Server, 10), Next::Pass(usize::MAX));
