@@ -174,7 +174,8 @@ async def _run_cell(code: CodeType, scope: dict[str, Any], seconds: float | None
         cell.result()
     del cell, left
     # A task tells that it failed unseen when nothing refers to it any more.
-    scope.clear()
+    for name in [name for name, value in scope.items() if isinstance(value, asyncio.Task)]:
+        del scope[name]
     gc.collect()
     await asyncio.sleep(0)
     return len(unseen)
