@@ -16,7 +16,7 @@ export PYO3_PYTHON = $(CURDIR)/$(BIN)/python
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: $(VENV)/installed ## Build the extension in release and install it into .venv
@@ -99,6 +99,18 @@ bench: build ## Measure what events and tables cost, and how fast they stream
 	$(BIN)/pytest benches --benchmark-only --benchmark-columns=min,median,iqr,max,rounds
 	$(BIN)/python benches/streaming.py
 	cargo run --locked --release --quiet --package dxstream-exchange --example blast_read
+
+.PHONY: bench-core
+bench-core: ## Measure the core's hot path alone, with criterion
+	cargo bench --locked --package dxstream --bench hot_path
+
+.PHONY: instructions
+instructions: ## Count the instructions of the core's hot path, and compare them with the baseline
+	$(PYTHON) scripts/instructions.py
+
+.PHONY: instructions-baseline
+instructions-baseline: ## Make the instructions that are counted now the baseline
+	$(PYTHON) scripts/instructions.py --write
 
 $(VENV)/installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
