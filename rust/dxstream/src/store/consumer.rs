@@ -58,18 +58,35 @@ impl Consumer {
 
     /// The next row and when it arrived, if one is ready. `now` is the time, in nanoseconds of the
     /// clock that the times of arrival are of; a rate limit counts from it.
+    #[inline]
     pub fn next_row(&mut self, now: u64) -> Option<(&[u64], u64)> {
+        let (row, times) = self.next_rows(1, || now)?;
+        Some((row, times[0]))
+    }
+
+    /// The next rows, one after another, and when each arrived, if some are ready: at least one, at
+    /// most `most`, which is not 0, and not always all that are ready.
+    ///
+    /// `clock` gives the time that [`Self::next_row`] is told; it is read where no row is in hand.
+    #[inline]
+    pub fn next_rows(
+        &mut self,
+        most: usize,
+        clock: impl FnOnce() -> u64,
+    ) -> Option<(&[u64], &[u64])> {
         if self.in_hand() == 0 {
-            self.at = self.take(now)?;
+            self.at = self.take(clock())?;
         }
-        let at = self.at;
-        self.at += 1;
-        self.delivered += 1;
+        let rows = self.at..self.at + most.min(self.in_hand());
+        self.at = rows.end;
+        self.delivered += rows.len() as u64;
         let width = self.queue.width;
-        Some((&self.segment.words[at * width..][..width], self.segment.times[at]))
+        let words = &self.segment.words[rows.start * width..rows.end * width];
+        Some((words, &self.segment.times[rows]))
     }
 
     /// Fills `segment`; gives the place of the first row.
+    #[inline(never)]
     fn take(&mut self, now: u64) -> Option<usize> {
         match &self.queue.rows {
             Rows::Every(segments) => {

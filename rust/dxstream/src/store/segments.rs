@@ -34,6 +34,12 @@ pub(super) struct Segment {
 }
 
 impl Segment {
+    fn clear(&mut self) {
+        self.words.clear();
+        self.times.clear();
+        self.stored_at = None;
+    }
+
     fn row(&self, at: usize, width: usize) -> (&[u64], u64) {
         (&self.words[at * width..][..width], self.times[at])
     }
@@ -54,6 +60,8 @@ pub(super) type Clock = fn() -> u64;
 #[derive(Debug, Default)]
 struct State {
     segments: VecDeque<Segment>,
+    /// One that is not used, for its memory.
+    spare: Segment,
     /// Rows in `segments` that count: the front one's first rows may have been dropped.
     pending: usize,
     front_dropped: usize,
@@ -137,8 +145,11 @@ impl Segments {
         let next = state.segments.pop_front()?;
         let first = std::mem::take(&mut state.front_dropped);
         state.pending -= next.times.len() - first;
+        let used = std::mem::replace(segment, next);
+        let spare = std::mem::replace(&mut state.spare, used);
         drop(state);
-        *segment = next;
+        // Its memory is given back without the lock.
+        drop(spare);
         Some(first)
     }
 
@@ -147,6 +158,9 @@ impl Segments {
         let mut state = self.state();
         state.capacity = capacity;
         state.drop_oldest();
+        if capacity == 0 {
+            state.spare = Segment::default();
+        }
     }
 
     /// Rows that may be taken.
@@ -201,13 +215,18 @@ impl State {
     fn append(&mut self, mut rows: &[u64], received_at: u64, width: usize, clock: Option<Clock>) {
         self.pending += rows.len() / width;
         while !rows.is_empty() {
-            let room = match self.segments.back() {
-                Some(segment) => SEGMENT_ROWS * width - segment.words.len(),
-                None => 0,
-            };
+            let back = self.segments.back().map(|segment| segment.words.len());
+            let room = back.map_or(0, |used| SEGMENT_ROWS * width - used);
             if room == 0 {
-                let stored_at = clock.map(|clock| clock());
-                self.segments.push_back(Segment { stored_at, ..Segment::default() });
+                let mut segment = std::mem::take(&mut self.spare);
+                segment.clear();
+                if back.is_some() {
+                    // One was not enough, so this one will be filled, too.
+                    segment.words.reserve_exact(SEGMENT_ROWS * width);
+                    segment.times.reserve_exact(SEGMENT_ROWS);
+                }
+                segment.stored_at = clock.map(|clock| clock());
+                self.segments.push_back(segment);
                 continue;
             }
             let (now, later) = rows.split_at(room.min(rows.len()));
@@ -226,7 +245,7 @@ impl State {
             self.pending -= dropped;
             self.dropped += dropped as u64;
             if dropped == left {
-                self.segments.pop_front();
+                self.spare = self.segments.pop_front().expect("the front is there");
                 self.front_dropped = 0;
             } else {
                 self.front_dropped += dropped;
