@@ -9,6 +9,7 @@ mod event;
 mod exchange;
 mod exchange_accounts;
 mod fault;
+mod free_list;
 mod instrument;
 mod log;
 mod process;

@@ -60,7 +60,7 @@ impl Strings {
     fn make_instrument(&self, py: Python<'_>, id: SymbolId) -> PyResult<&Py<Instrument>> {
         let symbol = self.tables.symbols.get(id.0).ok_or_else(|| unknown(id.0))?;
         self.symbols.make(py, id.0, || {
-            let event_symbol = PyString::new(py, symbol).unbind();
+            let event_symbol = PyString::intern(py, symbol).unbind();
             Py::new(py, Instrument::new(id, event_symbol, self.origin.clone()))
         })
     }

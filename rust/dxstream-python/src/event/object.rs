@@ -17,8 +17,13 @@ use pyo3::types::PyString;
 
 use super::class::{self, Class};
 use super::sdk::{self, Model};
+use crate::free_list::FreeList;
 use crate::instrument::Instrument;
 use crate::strings::Strings;
+
+/// Memory of events that are gone, by the place of their type in [`EventKind::ALL`].
+static FREE: [FreeList<256>; EventKind::ALL.len()] =
+    [const { FreeList::new() }; EventKind::ALL.len()];
 
 /// Set in the word of a character or enum field that is a pointer to a `str`.
 ///
@@ -153,7 +158,9 @@ pub(super) unsafe extern "C" fn dealloc<const KIND: usize>(object: *mut ffi::PyO
             ffi::Py_XDECREF(pointer(fields_at(KIND)[at].kind, *words.add(at)));
         }
         let class = ffi::Py_TYPE(object);
-        ffi::PyObject_Free(object.cast());
+        if !FREE[KIND].keep(Python::assume_attached(), object) {
+            ffi::PyObject_Free(object.cast());
+        }
         ffi::Py_DECREF(class.cast());
     }
 }
@@ -185,10 +192,16 @@ impl<'py> Draft<'py> {
     /// The caller must write the words before the draft is dropped or read.
     #[inline]
     unsafe fn allocate(py: Python<'py>, class: &'static Class) -> PyResult<Self> {
+        let memory = FREE[class.kind as usize].take(py);
         // SAFETY: the class is a heap type without items and without garbage collection, whose
-        // instances are of its basic size; a new reference comes back, or null.
+        // instances are of its basic size; so is memory of the list, since the classes of an event
+        // type have one size, and only their deallocator fills it. A new reference comes back, or null.
         let object = unsafe {
-            let object = ffi::PyObject_New::<ffi::PyObject>(class.as_type_ptr());
+            let object = if memory.is_null() {
+                ffi::PyObject_New::<ffi::PyObject>(class.as_type_ptr())
+            } else {
+                ffi::PyObject_Init(memory, class.as_type_ptr())
+            };
             Bound::from_owned_ptr_or_err(py, object)?
         };
         Ok(Self { object, class })
@@ -263,6 +276,7 @@ impl<'py> Draft<'py> {
         let fields = class.fields();
         let row = &row[..fields.len()];
         let Pointers { plain, marked } = class.pointers;
+        let instrument = strings.instrument(py, SymbolId(row[SYMBOL_WORD] as u32))?;
         // SAFETY: the event has as many words as its class has fields, all of them are written here,
         // and nobody else has seen it.
         let (draft, words) = unsafe {
@@ -271,28 +285,26 @@ impl<'py> Draft<'py> {
             ptr::copy_nonoverlapping(row.as_ptr(), words, row.len());
             (draft, std::slice::from_raw_parts_mut(words, row.len()))
         };
+        words[SYMBOL_WORD] = symbol_word(instrument.clone_ref(py));
         // Until each text is found, `dealloc` must not see its id where it expects a pointer. The words
         // of characters and enums keep the ids of texts alike.
-        for at in places(plain | marked) {
-            if plain & 1 << at != 0 || Char(row[at]).text().is_some() {
+        let texts = plain & !(1 << SYMBOL_WORD);
+        let mut missing = texts;
+        for at in places(texts) {
+            words[at] = 0;
+        }
+        for at in places(marked) {
+            if Char(row[at]).text().is_some() {
+                missing |= 1 << at;
                 words[at] = 0;
             }
         }
-        for at in places(plain) {
-            words[at] = match fields[at].kind {
-                FieldKind::Symbol => {
-                    let instrument = strings.instrument(py, SymbolId(row[at] as u32))?;
-                    symbol_word(instrument.clone_ref(py))
-                }
-                _ => match Text(row[at]).id() {
-                    Some(id) => address(py, strings.text(py, id)?),
-                    None => 0,
-                },
-            };
-        }
-        for at in places(marked) {
-            if let Some(id) = Char(row[at]).text() {
+        for at in places(missing) {
+            if texts & 1 << at == 0 {
+                let id = Char(row[at]).text().expect("it was one above");
                 words[at] = address(py, strings.text(py, id)?) | TEXT_MARK;
+            } else if let Some(id) = Text(row[at]).id() {
+                words[at] = address(py, strings.text(py, id)?);
             }
         }
         Ok(draft.finish())
