@@ -1,6 +1,6 @@
 """The native part of dxstream."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from decimal import Decimal
 from types import GenericAlias
 from typing import Any, Generic, Self, TypeAlias, TypeVar, final
@@ -16,6 +16,7 @@ from dxstream.exchange import Blast, Market, Rules, Tape
 from dxstream.faults import AccountFault, Fault
 
 _E = TypeVar("_E", bound=Event)
+_T = TypeVar("_T")
 
 _Levels: TypeAlias = tuple[list[float], list[float], list[int]]
 _StateRecord: TypeAlias = tuple[
@@ -80,6 +81,15 @@ class LogQueue:
     def wake(self) -> Wake: ...
     def want(self, level: int | None) -> None: ...
     def take(self, most: int) -> tuple[list[tuple[int, str, int, str]], int]: ...
+
+class Iteration(Generic[_T]):
+    _closed: bool
+    def __new__(cls, queue: object, *others: object, **named: object) -> Self: ...
+    def __class_getitem__(cls, key: object) -> GenericAlias: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, _T]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> _T: ...
 
 @final
 class Queue(Generic[_E]):

@@ -64,7 +64,7 @@ class Batches(Local, AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Gene
         self._waiting = True
         queue, wake = self._queue, self._wake
         try:
-            self._drops(self.stats().dropped)
+            self._drops(self.stats().dropped, 5)
             while queue.arm(wake):
                 yield Wait(wake)
             deadline = time.monotonic() + self._max_wait

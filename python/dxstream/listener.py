@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
-from dxstream._dxstream import Wake
+from dxstream._dxstream import Iteration, Wake
 from dxstream.errors import SlowConsumerWarning, StreamerClosedError
 from dxstream.process import Local
 from dxstream.stats import ListenerStats
@@ -17,8 +17,6 @@ __all__ = ["Listener", "Source", "take", "warn_of_drops"]
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 
-# After so many events, drops are looked at and the other tasks of the event loop get their turn.
-_EVENTS_PER_CHECK = 512
 _SECONDS_PER_WARNING = 60.0
 _CLOSED = "the listener is closed"
 
@@ -54,17 +52,18 @@ def take(queue: Source[E], wake: Wake) -> Procedure[E]:
             yield Wait(wake)
 
 
-def warn_of_drops(name: str, overflow: str) -> Callable[[int], None]:
+def warn_of_drops(name: str, overflow: str) -> Callable[[int, int], None]:
     """Return what warns when the number of dropped events has grown, at most once a minute.
 
-    A listener that raises when its buffer is full needs no warning of it.
+    It takes that number, and how many calls up the program is. A listener that raises when its
+    buffer is full needs no warning of it.
     """
     if overflow == "raise":
-        return lambda _dropped: None
+        return lambda _dropped, _stacklevel: None
     warned_drops = 0
     warned_at = float("-inf")
 
-    def warn(dropped: int) -> None:
+    def warn(dropped: int, stacklevel: int) -> None:
         nonlocal warned_drops, warned_at
         now = time.monotonic()
         if dropped > warned_drops and now >= warned_at + _SECONDS_PER_WARNING:
@@ -73,13 +72,13 @@ def warn_of_drops(name: str, overflow: str) -> Callable[[int], None]:
                 f"the listener of {name} is too slow: {dropped} events were dropped; "
                 "take them faster, or give it a larger buffer",
                 SlowConsumerWarning,
-                stacklevel=5,
+                stacklevel=stacklevel,
             )
 
     return warn
 
 
-class Listener(Local, AsyncIterator[E], Iterator[E], Generic[E]):
+class Listener(Local, Iteration[E], AsyncIterator[E], Iterator[E], Generic[E]):
     """The events of one type, in the order of arrival: ``async for`` or ``for``.
 
     Every listener gets every event. Iteration ends when the streamer is closed, and raises what
@@ -91,9 +90,7 @@ class Listener(Local, AsyncIterator[E], Iterator[E], Generic[E]):
         self._queue = queue
         self._name = name
         self._wake = wake
-        self._closed = False
         self._waiting = False
-        self._until_check = 0
         self._drops = warn_of_drops(name, overflow)
 
     def __repr__(self) -> str:
@@ -121,6 +118,8 @@ class Listener(Local, AsyncIterator[E], Iterator[E], Generic[E]):
             raise RuntimeError(msg)
         self._waiting = True
         try:
+            if self._closed:
+                raise StreamerClosedError(_CLOSED)
             step = take(self._queue, self._wake)
             wait = next(step)
             while not self._closed:
@@ -132,34 +131,24 @@ class Listener(Local, AsyncIterator[E], Iterator[E], Generic[E]):
         finally:
             self._waiting = False
 
-    def _ready(self) -> E | None:
-        if self._closed:
-            raise StreamerClosedError(_CLOSED)
-        if self._until_check == 0:
-            self._until_check = _EVENTS_PER_CHECK
-            self._drops(self.stats().dropped)
-        self._until_check -= 1
-        return self._queue.next()
+    # What the native part calls: it hands out what is ready itself.
 
-    def __aiter__(self) -> "Listener[E]":
-        return self
+    def _check(self, stacklevel: int = 3) -> None:
+        self._drops(self._queue.stats()[4], stacklevel)
 
-    async def __anext__(self) -> E:
-        if self._until_check == 0:
+    async def _later(self, gives_way: bool) -> E:  # noqa: FBT001 - called by native code
+        if gives_way:
             await checkpoint()
+        self._check(stacklevel=4)
         try:
-            event = self._ready()
-            return await run(self._next()) if event is None else event
+            return await run(self._next())
         except StreamerClosedError:
             raise StopAsyncIteration from None
 
-    def __iter__(self) -> "Listener[E]":
-        return self
-
-    def __next__(self) -> E:
+    def _block(self) -> E:
+        self._check(stacklevel=4)
         try:
-            event = self._ready()
-            return run_blocking(self._next()) if event is None else event
+            return run_blocking(self._next())
         except StreamerClosedError:
             raise StopIteration from None
 

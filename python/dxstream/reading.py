@@ -63,7 +63,7 @@ def table_of(
     else:
         missing = len(out) - len(names)
         names, wire = names + symbol[:1] * missing, wire + symbol[1:] * missing
-    if names == wire:
+    if names is not wire and names == wire:
         wire = names
     extra = batch.fill(*out.targets())
     out.refresh(names, wire, _wall_offset(), extra or _NO_NAMES)

@@ -4,6 +4,14 @@ use dxstream::Error;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+/// Whether an exception says that the streamer or the listener was closed.
+#[cold]
+pub(crate) fn is_closed(py: Python<'_>, error: &PyErr) -> bool {
+    let class =
+        py.import("dxstream.errors").and_then(|errors| errors.getattr("StreamerClosedError"));
+    class.is_ok_and(|class| error.is_instance(py, &class))
+}
+
 /// The exception for an error of the core.
 pub(crate) fn map_error(py: Python<'_>, error: &Error) -> PyErr {
     let class = match error {

@@ -26,6 +26,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType, PyTypeMethods};
 
 pub(crate) use class::{Class, exports};
+pub(crate) use slots::guard;
 
 use crate::strings::Strings;
 

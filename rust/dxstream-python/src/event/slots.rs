@@ -110,7 +110,8 @@ fn method(
 ///
 /// # Safety
 /// The thread must be attached to Python, as it is when Python calls.
-unsafe fn guard<R>(failure: R, body: impl FnOnce(Python<'_>) -> PyResult<R>) -> R {
+#[inline]
+pub(crate) unsafe fn guard<R>(failure: R, body: impl FnOnce(Python<'_>) -> PyResult<R>) -> R {
     // SAFETY: an attached thread has an initialised interpreter.
     unsafe {
         Python::attach_unchecked(|py| {

@@ -32,12 +32,22 @@ impl Batch {
         self.words.extend_from_slice(row);
         self.times.push(received_at);
     }
+
+    /// Adds rows, and when each arrived.
+    pub(super) fn extend(&mut self, rows: &[u64], times: &[u64]) {
+        self.words.extend_from_slice(rows);
+        self.times.extend_from_slice(times);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.times.len()
+    }
 }
 
 #[pymethods]
 impl Batch {
     fn __len__(&self) -> usize {
-        self.times.len()
+        self.len()
     }
 
     /// The symbol of each event: as the user wrote it, and as the wire has it.

@@ -1,10 +1,13 @@
 //! A streamer's connection, queues and wake-up lines, as Python objects.
 
+#[allow(unsafe_code, reason = "PyO3 has no way to fill the slot am_send")]
+mod awaitable;
 mod batch;
 mod client;
 mod columns;
 mod counters;
 pub(crate) mod healing;
+mod iteration;
 mod origin;
 mod queue;
 mod series;
@@ -19,6 +22,7 @@ use pyo3::prelude::*;
 pub(crate) use batch::Batch;
 pub(crate) use client::Client;
 pub(crate) use columns::Fields;
+pub(crate) use iteration::Iteration;
 pub(crate) use origin::Origin;
 pub(crate) use queue::Queue;
 pub(crate) use series::TimeSeries;

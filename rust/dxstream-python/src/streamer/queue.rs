@@ -63,6 +63,17 @@ impl Queue {
             Err(poisoned) => poisoned.into_inner(),
         })
     }
+
+    /// The next event, if one waits.
+    ///
+    /// # Errors
+    /// `RuntimeError` in a process that was forked since; as [`new_event`].
+    #[inline]
+    pub(super) fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut consumer = self.consumer(py)?;
+        let Some((row, _)) = consumer.next_rows(1, monotonic_nanos) else { return Ok(None) };
+        new_event(py, self.class, row, &self.strings).map(Some)
+    }
 }
 
 #[pymethods]
@@ -70,21 +81,15 @@ impl Queue {
     /// The next event, or `None` if none waits.
     #[pyo3(name = "next")]
     fn py_next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let mut consumer = self.consumer(py)?;
-        consumer
-            .next_row(monotonic_nanos())
-            .map(|(row, _)| new_event(py, self.class, row, &self.strings))
-            .transpose()
+        self.next(py)
     }
 
     /// The next event and when it arrived (ns, monotonic), or `None` if none waits.
     #[pyo3(name = "next_received")]
     fn py_next_received<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, u64)>> {
         let mut consumer = self.consumer(py)?;
-        let Some((row, received_at)) = consumer.next_row(monotonic_nanos()) else {
-            return Ok(None);
-        };
-        Ok(Some((new_event(py, self.class, row, &self.strings)?, received_at)))
+        let Some((row, times)) = consumer.next_rows(1, monotonic_nanos) else { return Ok(None) };
+        Ok(Some((new_event(py, self.class, row, &self.strings)?, times[0])))
     }
 
     /// The next events, at most `most` of them, as rows to be made columns.
@@ -93,9 +98,10 @@ impl Queue {
         let mut consumer = self.consumer(py)?;
         let mut batch = Batch::new(consumer.kind(), Arc::clone(&self.strings));
         let now = monotonic_nanos();
-        for _ in 0..most {
-            let Some((row, received_at)) = consumer.next_row(now) else { break };
-            batch.push(row, received_at);
+        while batch.len() < most
+            && let Some((rows, times)) = consumer.next_rows(most - batch.len(), || now)
+        {
+            batch.extend(rows, times);
         }
         Ok(batch)
     }

@@ -1,0 +1,345 @@
+"""How a listener hands out what is ready, and what else runs meanwhile."""
+
+import asyncio
+import gc
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+import trio
+import uvloop
+from conftest import until
+
+from dxstream import DXLinkStreamer, Listener, SlowConsumerWarning
+from dxstream.dxfeed import Quote, Trade
+from dxstream.exchange import Blast, Exchange
+
+WAITING = 20_000
+"""Events that wait when an iteration begins, so that it always finds one ready."""
+
+
+@pytest.fixture
+def full() -> Iterator[Listener[Quote]]:
+    """Give a listener for which many events wait."""
+    blast = Blast(symbols=10, rows=WAITING, wait_for=10)
+    with Exchange(blast) as exchange, DXLinkStreamer(exchange.url) as streamer:
+        listener = streamer.listen(Quote)
+        streamer.subscribe(Quote, [f"SYM{n:04}" for n in range(10)], 0)
+        until(lambda: listener.stats().pending == WAITING)
+        yield listener
+
+
+@pytest.fixture
+def listener(exchange: Exchange) -> Iterator[Listener[Quote]]:
+    """Give a listener of a symbol that the exchange has been asked for."""
+    with DXLinkStreamer(exchange.url) as streamer:
+        listener = streamer.listen(Quote)
+        streamer.subscribe(Quote, "A", 0)
+        until(lambda: exchange.stats().subscriptions)
+        yield listener
+
+
+def publish(exchange: Exchange, listener: Listener[Quote], *bids: float) -> None:
+    """Publish quotes, and wait until they wait for the listener."""
+    before = listener.stats().received
+    exchange.publish(*(Quote("A", bid_price=bid) for bid in bids))
+    until(lambda: listener.stats().received == before + len(bids))
+
+
+async def take(listener: Listener[Quote], events: int, seconds_for_each: float = 0.0) -> None:
+    """Take events without giving way, and take some time for each."""
+    count = 0
+    async for _ in listener:
+        count += 1
+        if count == events:
+            return
+        limit = time.perf_counter() + seconds_for_each
+        while time.perf_counter() < limit:
+            pass
+
+
+def begin_to_wait(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Go on until a coroutine waits for something; it may give way before."""
+    while not asyncio.isfuture(coroutine.send(None)):
+        pass
+
+
+async def count_turns(busy: Coroutine[Any, Any, None], sleep: Callable[[], Awaitable[None]]) -> int:
+    """Count how often another task of asyncio runs while one is busy."""
+    task = asyncio.ensure_future(busy)
+    turns = 0
+    while not task.done():
+        turns += 1
+        await sleep()
+    await task
+    return turns
+
+
+def in_asyncio(busy: Coroutine[Any, Any, None]) -> int:
+    return asyncio.run(count_turns(busy, lambda: asyncio.sleep(0)))
+
+
+def in_uvloop(busy: Coroutine[Any, Any, None]) -> int:
+    return uvloop.run(count_turns(busy, lambda: asyncio.sleep(0)))
+
+
+def in_trio(busy: Coroutine[Any, Any, None]) -> int:
+    turns = 0
+    over = False
+
+    async def run() -> None:
+        nonlocal over
+        await busy
+        over = True
+
+    async def main() -> None:
+        nonlocal turns
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            while not over:
+                turns += 1
+                await trio.lowlevel.checkpoint()
+
+    trio.run(main)
+    return turns
+
+
+loops = pytest.mark.parametrize("count_in", [in_asyncio, in_uvloop, in_trio])
+
+
+@loops
+def test_a_busy_listener_starves_nobody(
+    full: Listener[Quote], count_in: Callable[[Coroutine[Any, Any, None]], int]
+) -> None:
+    turns = count_in(take(full, WAITING))
+    # One in a few hundred events.
+    assert turns >= WAITING // 512
+    assert full.stats().delivered == WAITING
+
+
+@loops
+def test_a_program_that_takes_long_for_each_event_starves_nobody(
+    full: Listener[Quote], count_in: Callable[[Coroutine[Any, Any, None]], int]
+) -> None:
+    # Each event takes as long as a turn at most.
+    turns = count_in(take(full, 40, seconds_for_each=0.001))
+    assert turns >= 39
+    assert full.stats().delivered == 40
+
+
+def test_what_is_in_hand_counts_as_pending(full: Listener[Quote]) -> None:
+    async def main() -> None:
+        taken = 0
+        async for _ in full:
+            taken += 1
+            if taken % 37 == 0:
+                stats = full.stats()
+                assert (stats.delivered, stats.pending) == (taken, WAITING - taken)
+            if taken == 5_000:
+                return
+
+    asyncio.run(main())
+    next(full)
+    assert full.stats().delivered == 5_001
+
+
+def test_counts_add_up_whenever_another_thread_asks() -> None:
+    rows = 200_000
+    with (
+        Exchange(Blast(symbols=10, rows=rows, wait_for=10)) as exchange,
+        DXLinkStreamer(exchange.url) as streamer,
+    ):
+        listener = streamer.listen(Quote, buffer=3_000)
+        looked = threading.Event()
+        over = threading.Event()
+        wrong = []
+
+        def look() -> None:
+            last = 0
+            while not over.is_set():
+                stats = listener.stats()
+                rest = stats.pending + stats.conflated + stats.dropped + stats.filtered
+                if stats.received != stats.delivered + rest or stats.delivered < last:
+                    wrong.append(stats)
+                last = stats.delivered
+                looked.set()
+
+        async def main() -> None:
+            taken = 0
+            streamer.subscribe(Quote, [f"SYM{n:04}" for n in range(10)], 0)
+            while listener.stats().received < rows or listener.stats().pending:
+                await anext(listener)
+                taken += 1
+            assert taken == listener.stats().delivered
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        looked.wait()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SlowConsumerWarning)
+            try:
+                asyncio.run(main())
+            finally:
+                over.set()
+                thread.join()
+        assert not wrong
+        assert listener.stats().received == rows
+
+
+def test_an_event_is_taken_when_it_is_awaited_and_not_before(
+    exchange: Exchange, listener: Listener[Quote]
+) -> None:
+    async def main() -> None:
+        publish(exchange, listener, 1, 2, 3)
+        dropped = listener.__anext__()
+        del dropped
+        listener.__anext__().close()
+        assert listener.stats().delivered == 0
+        assert (await listener.__anext__()).bid_price == 1
+        assert (await asyncio.create_task(listener.__anext__())).bid_price == 2
+        assert (await asyncio.wait_for(anext(listener), 60)).bid_price == 3
+
+    asyncio.run(main())
+
+
+def test_an_awaitable_is_awaited_once(exchange: Exchange, listener: Listener[Quote]) -> None:
+    async def main() -> None:
+        publish(exchange, listener, 1, 2)
+        awaitable = listener.__anext__()
+        await awaitable
+        with pytest.raises(RuntimeError, match="awaited before"):
+            await awaitable
+        with pytest.raises(RuntimeError, match="awaited before"):
+            awaitable.throw(KeyError())
+        awaitable.close()
+        assert listener.stats().pending == 1
+
+    asyncio.run(main())
+
+
+def test_an_awaitable_is_a_coroutine_that_can_be_driven_by_hand(
+    exchange: Exchange, listener: Listener[Quote]
+) -> None:
+    async def main() -> None:
+        publish(exchange, listener, 1, 2, 3)
+        # The first of all gives way.
+        await anext(listener)
+        assert isinstance(listener.__anext__(), Coroutine)
+        with pytest.raises(StopIteration) as stop:
+            listener.__anext__().send(None)
+        assert stop.value.value.bid_price == 2
+        with pytest.raises(StopIteration) as stop:
+            next(iter(listener.__anext__().__await__()))
+        assert stop.value.value.bid_price == 3
+        listener.close()
+        assert await anext(listener, None) is None
+        with pytest.raises(StopAsyncIteration):
+            listener.__anext__().send(None)
+
+    asyncio.run(main())
+
+
+def test_what_is_thrown_into_an_awaitable_is_raised_where_it_waits(
+    exchange: Exchange, listener: Listener[Quote]
+) -> None:
+    async def main() -> None:
+        with pytest.raises(KeyError, match="'thrown'"):
+            listener.__anext__().throw(KeyError("thrown"))
+        waiting = listener.__anext__()
+        begin_to_wait(waiting)
+        with pytest.raises(KeyError, match="'thrown'"):
+            waiting.throw(KeyError("thrown"))
+        waiting = listener.__anext__()
+        begin_to_wait(waiting)
+        waiting.close()
+        waiting.close()
+        # Nobody waits any more, and nothing was lost.
+        publish(exchange, listener, 7)
+        assert (await anext(listener)).bid_price == 7
+
+    asyncio.run(main())
+
+
+def test_cancelled_iterations_lose_no_event(exchange: Exchange, listener: Listener[Quote]) -> None:
+    count = 3_000
+    quotes: list[Quote] = []
+
+    async def read() -> None:
+        async for quote in listener:
+            quotes.append(quote)  # noqa: PERF401 - a comprehension that is cancelled loses its list
+
+    async def main() -> None:
+        for first in range(0, count, 10):
+            reader = asyncio.create_task(read())
+            await asyncio.sleep(0)
+            exchange.publish(*(Quote("A", bid_price=first + n) for n in range(10)))
+            await asyncio.sleep(0)
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+        while len(quotes) < count:
+            quotes.append(await anext(listener))
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert [quote.bid_price for quote in quotes] == list(range(count))
+
+
+def test_an_iteration_that_nobody_can_reach_is_collected(exchange: Exchange) -> None:
+    async def main() -> None:
+        async with DXLinkStreamer(exchange.url) as streamer:
+            listener = streamer.listen(Quote)
+            reader = take(listener, 1)
+            begin_to_wait(reader)
+            # The reader waits for the listener, which leads to the reader.
+            listener.reader = reader  # type: ignore[attr-defined]
+            gone = weakref.ref(listener)
+            del listener, reader
+            gc.collect()
+            assert gone() is None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_warning_of_drops_is_of_the_line_that_iterates(
+    exchange: Exchange, asynchronous: bool
+) -> None:
+    with DXLinkStreamer(exchange.url) as streamer:
+        streamer.subscribe(Quote, "A", 0)
+        until(lambda: exchange.stats().subscriptions)
+        listener = streamer.listen(Quote, buffer=2)
+        publish(exchange, listener, *range(5))
+        with pytest.warns(SlowConsumerWarning, match="3 events were dropped") as caught:
+            asyncio.run(take(listener, 2)) if asynchronous else next(listener)
+        assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_an_event_in_the_memory_of_another_has_its_own_values(
+    exchange: Exchange, listener: Listener[Quote]
+) -> None:
+    for round_ in range(3):
+        made = [Quote("A", bid_price=n, bid_exchange_code="Q") for n in range(1_000)]
+        trades = [Trade("T", price=n) for n in range(1_000)]
+        assert sum(quote.bid_price for quote in made) == sum(trade.price for trade in trades)
+        kept = made[::100]
+        del made, trades
+        fresh = [Quote("B") for _ in range(1_000)]
+        assert all(quote.bid_price != quote.bid_price for quote in fresh)
+        assert all(quote.bid_exchange_code is None for quote in fresh)
+        publish(exchange, listener, round_)
+        assert next(listener) == Quote("A", bid_price=round_)
+        assert [quote.bid_price for quote in kept] == list(range(0, 1_000, 100))
+        assert not any(gc.is_tracked(quote) for quote in (*kept, *fresh))
+
+
+def test_the_symbol_of_events_is_the_string_of_the_program(
+    exchange: Exchange, listener: Listener[Quote]
+) -> None:
+    publish(exchange, listener, 1, 2)
+    first, second = next(listener), next(listener)
+    assert first.event_symbol is second.event_symbol
+    assert first.event_symbol is sys.intern("A")
