@@ -244,6 +244,21 @@ def test_an_awaitable_is_a_coroutine_that_can_be_driven_by_hand(
     asyncio.run(main())
 
 
+def test_an_iteration_can_be_traced(full: Listener[Quote]) -> None:
+    async def main() -> list[Quote]:
+        return [await anext(full) for _ in range(100)]
+
+    traced = []
+    sys.settrace(lambda *what: traced.append(what[1]))
+    try:
+        quotes = asyncio.run(main())
+    finally:
+        sys.settrace(None)
+    assert len({quote.event_symbol for quote in quotes}) == 10
+    assert full.stats().delivered == len(quotes)
+    assert traced
+
+
 def test_what_is_thrown_into_an_awaitable_is_raised_where_it_waits(
     exchange: Exchange, listener: Listener[Quote]
 ) -> None:

@@ -89,12 +89,18 @@ proptest! {
                 rows.into_iter().filter(|row| only.is_none_or(|only| only == row.0)).collect();
             filtered += (push - passed.len()) as u64;
             model.push(&passed, capacity, overflow);
-            for _ in 0..take {
-                let Some((row, _)) = consumer.next_row(0) else { break };
-                let quote = Quote::from_row(row);
-                let expected = model.rows.pop_front().map(|(symbol, n)| (symbol, n as f64));
-                prop_assert_eq!(Some((quote.event_symbol.0, quote.bid_price)), expected);
-                taken += 1;
+            let before = taken;
+            while let left @ 1.. = take - (taken - before) as usize
+                && let Some((rows, times)) = consumer.next_rows(left, || 0)
+            {
+                prop_assert!((1..=left).contains(&times.len()));
+                let rows = rows.chunks_exact(rows.len() / times.len());
+                for row in rows {
+                    let quote = Quote::from_row(row);
+                    let expected = model.rows.pop_front().map(|(symbol, n)| (symbol, n as f64));
+                    prop_assert_eq!(Some((quote.event_symbol.0, quote.bid_price)), expected);
+                    taken += 1;
+                }
                 model.in_hand = consumer.in_hand();
             }
             let stats = QueueStats {
