@@ -7,7 +7,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer, CapsuleType
+from typing_extensions import Buffer, CapsuleType, disjoint_base
 
 from dxstream.accounts import Accounts
 from dxstream.dxfeed import *  # noqa: F403
@@ -82,6 +82,7 @@ class LogQueue:
     def want(self, level: int | None) -> None: ...
     def take(self, most: int) -> tuple[list[tuple[int, str, int, str]], int]: ...
 
+@disjoint_base
 class Iteration(Generic[_T]):
     _closed: bool
     def __new__(cls, queue: object, *others: object, **named: object) -> Self: ...

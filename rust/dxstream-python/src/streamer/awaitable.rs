@@ -332,14 +332,13 @@ unsafe extern "C" fn throw(
         guard(ptr::null_mut(), |py| {
             let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
             let taken = Taken::new(py, object)?;
-            let coroutine = match taken.coroutine() {
-                Some(coroutine) => coroutine,
-                None => {
-                    // It has not begun, and so raises what is thrown.
-                    let coroutine = Iteration::later(&taken.iteration, false)?;
-                    taken.set_coroutine(coroutine.clone());
-                    coroutine
-                }
+            let coroutine = if let Some(coroutine) = taken.coroutine() {
+                coroutine
+            } else {
+                // It has not begun, and so raises what is thrown.
+                let coroutine = Iteration::later(&taken.iteration, false)?;
+                taken.set_coroutine(coroutine.clone());
+                coroutine
             };
             let yielded = coroutine.call_method1(intern!(py, "throw"), args)?;
             taken.give_back();
