@@ -29,12 +29,12 @@ from dxstream.errors import (
 from dxstream.healing import Gap, ReconnectPolicy, StateChange
 from dxstream.health import Health, SilentSymbol
 from dxstream.listener import Listener
-from dxstream.session import Account, Session
 from dxstream.stats import Latency, ListenerStats, MemoryUse, Rates, StreamerStats, TypeStats
 from dxstream.streamer import DXLinkStreamer
 
 if TYPE_CHECKING:
     from dxstream.candles import Candles
+    from dxstream.session import Account, Session
     from dxstream.table import EventTable
 
 __all__ = [
@@ -86,17 +86,20 @@ def uninstall() -> None:
     installation.uninstall()
 
 
+_ON_DEMAND = {
+    "Account": "dxstream.session",
+    "Candles": "dxstream.candles",
+    "EventTable": "dxstream.table",
+    "Session": "dxstream.session",
+}
+
+
 def __getattr__(name: str) -> object:
-    # A program that makes no table need not wait for numpy.
-    if name == "EventTable":
-        from dxstream.table import EventTable
+    # A program that makes no table need not wait for numpy, nor one without a login for REST.
+    if name in _ON_DEMAND:
+        from importlib import import_module
 
-        globals()[name] = EventTable
-        return EventTable
-    if name == "Candles":
-        from dxstream.candles import Candles
-
-        globals()[name] = Candles
-        return Candles
+        globals()[name] = found = getattr(import_module(_ON_DEMAND[name]), name)
+        return found
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

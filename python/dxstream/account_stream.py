@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dxstream import logs
 from dxstream._dxstream import AccountClient, AccountQueue, Wake
@@ -17,10 +17,7 @@ from dxstream.process import Local
 from dxstream.session import AccountSettings
 from dxstream.waiting import Call, Procedure, Wait
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeIs
-
-__all__ = ["AccountSource", "AccountStream", "AccountUpdates", "Message", "is_account"]
+__all__ = ["AccountSource", "AccountStream", "AccountUpdates", "Message"]
 
 T = TypeVar("T")
 
@@ -175,11 +172,6 @@ class AccountSource(Generic[T]):
     def set_capacity(self, capacity: int) -> None:
         """Take nothing any more, where the capacity is 0."""
         self._closed = capacity == 0
-
-
-def is_account(event_type: object) -> "TypeIs[type[AccountUpdate]]":
-    """Tell whether account updates are asked for, and not market data."""
-    return isinstance(event_type, type) and issubclass(event_type, AccountUpdate)
 
 
 class AccountUpdates:

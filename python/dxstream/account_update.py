@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dxstream.account_records import AccountRecord, update_type
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 __all__ = ["AccountUpdate"]
 
@@ -101,3 +104,8 @@ class AccountUpdate(AccountRecord):
             return None
         value: Decimal = Decimal(str(price)) * quantity * multiplier
         return value
+
+
+def is_account(event_type: object) -> "TypeIs[type[AccountUpdate]]":
+    """Tell whether account updates are asked for, and not market data."""
+    return isinstance(event_type, type) and issubclass(event_type, AccountUpdate)

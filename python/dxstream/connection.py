@@ -8,18 +8,20 @@ import warnings
 import weakref
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from dxstream import _dxstream, logs
 from dxstream._dxstream import Client, Wake
-from dxstream.account_stream import AccountUpdates
 from dxstream.callbacks import Callbacks
 from dxstream.endpoint import Endpoint, SessionLike, resolve, resolve_blocking
 from dxstream.errors import StreamerClosedError
-from dxstream.exchange import Exchange
 from dxstream.healing import Gap, ReconnectPolicy, StateChanges
 from dxstream.process import Local
 from dxstream.waiting import Call, Procedure, Wait, end_daemons, run, run_blocking
+
+if TYPE_CHECKING:
+    from dxstream.account_stream import AccountUpdates
+    from dxstream.exchange import Exchange
 
 __all__ = ["Connection", "Settings"]
 
@@ -111,6 +113,8 @@ class Connection(Local):
         client: Client | None = None
         try:
             if endpoint.url.startswith("sim:"):
+                from dxstream.exchange import Exchange
+
                 self._exchange = Exchange.from_url(endpoint.url)
                 endpoint = Endpoint(self._exchange.url)
             logs.follow_levels()

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dxstream._dxstream import Client, Queue, Wake, event_class, sdk_event_types, unmet
-from dxstream.account_stream import is_account
-from dxstream.account_update import AccountUpdate
+from dxstream.account_update import AccountUpdate, is_account
 from dxstream.arguments import conflation_interval, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Settings

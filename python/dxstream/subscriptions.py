@@ -9,19 +9,17 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from dxstream._dxstream import Client, Queue, Symbols, Wake
-from dxstream.account_stream import AccountUpdates, is_account
-from dxstream.account_update import AccountUpdate
+from dxstream.account_update import AccountUpdate, is_account
 from dxstream.arguments import milliseconds, symbol_list
 from dxstream.callbacks import Callbacks
 from dxstream.connection import Connection, Settings
 from dxstream.dxfeed import Candle, Event, Quote, Trade
 from dxstream.endpoint import SessionLike
 from dxstream.histories import Histories
-from dxstream.session import Session
 from dxstream.waiting import Call, Procedure, Wait, done
 
 if TYPE_CHECKING:
-    pass
+    from dxstream.account_stream import AccountUpdates
 
 __all__ = ["MAX_HISTORY", "Inbox", "Subscriber", "check_subscribed", "type_name"]
 
@@ -86,7 +84,10 @@ class Subscriber(Connection):
         state = "of another process" if self._inherited else self.state
         return f"<{type(self).__name__} {state}: {types or 'nothing'} subscribed>"
 
-    def _account_updates(self) -> AccountUpdates:
+    def _account_updates(self) -> "AccountUpdates":
+        from dxstream.account_stream import AccountUpdates
+        from dxstream.session import Session
+
         with self._lock:
             self._connected()
             if self._accounts is None:
