@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from dxstream import dxfeed
 from dxstream._dxstream import __version__
-from dxstream.cli import commands, run
+from dxstream.cli import bench, commands, run
 from dxstream.cli.follow import run_until_signal
 from dxstream.dxfeed import Event
 from dxstream.errors import DXStreamError
@@ -182,6 +182,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--quiet", action="store_true", help="print only the summary")
 
+    benchmark = command(
+        "bench",
+        bench.bench,
+        "measure how fast quotes stream on this machine, and check them",
+        ["dxstream bench", "dxstream bench --rounds 9 --events 8000000"],
+    )
+    benchmark.add_argument("--rounds", type=_count, default=5, help="rounds (default: 5)")
+    benchmark.add_argument(
+        "--events",
+        type=_count,
+        default=2_000_000,
+        help="events of a round, a quarter where a frame has but one (default: 2000000)",
+    )
+
     program = command(
         "run",
         run.run,
@@ -221,6 +235,9 @@ def _discard_output() -> None:
 def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
+        if arguments.run is bench.bench:
+            bench.bench(arguments)
+            return 0
         has_its_own_loop = arguments.run is run.run
         if has_its_own_loop:
             return run.run(arguments)

@@ -1,0 +1,136 @@
+"""Measure dxstream and its peers in turns: ``python -m benches.peers [--short] [--out FOLDER]``.
+
+Each run is a process of its own, and so is the exchange. The clients take turns, and every run
+compares the number of events, their prices and the last of each symbol with what was sent. A peer
+that fails is left out, by name; dxstream must not fail.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benches.peers import crate
+from benches.peers.chart import svg
+from benches.peers.imports import import_times
+from benches.peers.machine import described
+from benches.peers.plan import CLIENTS, Measurement, missing, plan
+from benches.peers.run import Run
+from benches.peers.table import markdown
+
+from dxstream.cli.serve import blasting
+
+ROUNDS, SHORT_ROUNDS = 5, 1
+RUN_SECONDS = 120
+
+
+def run_once(run: Run) -> dict[str, float]:
+    """Run a client in a process of its own.
+
+    Raises
+    ------
+    ValueError
+        If it failed, or its values are not those that were sent.
+    """
+    command = [sys.executable, "-m", "benches.peers.client", run.to_json()]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        msg = f"not all of {run.rows:,} events came within {RUN_SECONDS} s"
+        raise ValueError(msg) from None
+    if done.returncode:
+        last = done.stderr.strip().splitlines() or ["no error"]
+        raise ValueError(last[-1])
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def measure(
+    line: Measurement, clients: list[str], rounds: int, failed: dict[str, str]
+) -> dict[str, Any]:
+    """Let the clients take turns, and gather their figures."""
+    found: dict[str, list[dict[str, float]]] = {}
+    with ExitStack() as stack:
+        urls: dict[int, str] = {}
+        for client in clients:
+            rows = line.rows_of(client)
+            if rows not in urls:
+                urls[rows] = stack.enter_context(blasting(replace(line.blast, rows=rows)))
+        for _ in range(min(rounds, line.rounds or rounds)):
+            for client in clients:
+                if client in failed:
+                    continue
+                rows = line.rows_of(client)
+                run = Run(client, line.ways[client], urls[rows], rows, line.blast.symbols)
+                try:
+                    found.setdefault(client, []).append(run_once(run))
+                except ValueError as error:
+                    if client == "dxstream":
+                        raise
+                    failed[client] = f"{line.title}: {error}"
+    return {
+        "key": line.key,
+        "title": line.title,
+        "more_is_better": line.more_is_better,
+        "rows_per_frame": line.blast.rows_per_frame,
+        "rows": {client: line.rows_of(client) for client in clients},
+        "figures": {
+            figure: {
+                "unit": unit,
+                "clients": {name: [run[figure] for run in runs] for name, runs in found.items()},
+            }
+            for figure, unit in line.figures.items()
+        },
+    }
+
+
+def measure_all(*, short: bool) -> dict[str, Any]:
+    """Measure every line of the plan."""
+    absent = missing()
+    if (reason := crate.build()) is not None:
+        absent["dxlink (Rust)"] = reason
+    clients = [client for client in CLIENTS if client not in absent]
+    say = partial(print, file=sys.stderr, flush=True)
+    for client, reason in absent.items():
+        say(f"not measured: {client}: {reason}")
+    failed: dict[str, str] = {}
+    lines = []
+    rounds = SHORT_ROUNDS if short else ROUNDS
+    for line in plan(short=short):
+        say(line.title)
+        taking_part = [client for client in clients if client in line.ways]
+        lines.append(measure(line, taking_part, rounds, failed))
+    return {
+        **described(),
+        "rounds": rounds,
+        "short": short,
+        "clients": clients,
+        "missing": absent,
+        "failed": failed,
+        "lines": [*lines, import_times(3 if short else 15)],
+    }
+
+
+def main() -> None:
+    """Measure, and write the JSON, the table and the chart."""
+    parser = argparse.ArgumentParser(description="Measure dxstream and its peers.")
+    parser.add_argument("--short", action="store_true", help="one round, little data")
+    parser.add_argument("--out", type=Path, default=Path("target/bench"), help="where to write")
+    arguments = parser.parse_args()
+    results = measure_all(short=arguments.short)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
+    (arguments.out / "peers.md").write_text(markdown(results))
+    (arguments.out / "peers.svg").write_text(svg(results))
+    print(markdown(results))
+
+
+if __name__ == "__main__":
+    main()

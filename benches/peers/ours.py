@@ -1,0 +1,222 @@
+"""Runs of dxstream."""
+
+import asyncio
+import resource
+import time
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+import uvloop
+from benches.peers.run import Found, Run
+
+from dxstream import DXLinkStreamer, SlowConsumerWarning
+from dxstream.cli.paths import WAYS, Measured, Stopwatch, read_async
+from dxstream.dxfeed import Quote
+
+SNAPSHOTS_EVERY = 0.1
+POLL_SECONDS = 0.0005
+
+
+def _found(measured: Measured) -> Found:
+    return Found.of(measured.events, measured.seconds, measured.cpu)
+
+
+async def _latency(run: Run) -> Found:
+    expected = run.expected
+    async with DXLinkStreamer(run.url) as streamer:
+        quotes = streamer.listen(Quote)
+        await streamer.subscribe(Quote, expected.symbols, 0)
+        now, total = time.monotonic_ns, 0.0
+        ages: list[int] = []
+        latest: dict[str, tuple[float, float]] = {}
+        watch = Stopwatch()
+        async for quote in quotes:
+            total += quote.bid_price + quote.ask_price
+            ages.append(now() - quote.bid_time * 1_000_000 - quote.time_nano_part)
+            if len(ages) > run.rows - len(expected.symbols):
+                latest[quote.event_symbol] = (quote.bid_price, quote.ask_price)
+                if len(ages) == run.rows:
+                    break
+        measured = watch.stop(run.rows)
+        expected.check(len(ages), total, latest)
+        return _found(measured).with_ages(ages)
+
+
+async def _listen(run: Run) -> Found:
+    async with DXLinkStreamer(run.url) as streamer:
+        return _found(await read_async(streamer, run.expected))
+
+
+async def _columns(run: Run) -> Found:
+    """Read two columns every 10 ms."""
+    expected = run.expected
+    async with DXLinkStreamer(run.url) as streamer:
+        tables = streamer.batches(Quote, fields=["bid_price", "ask_price"], max_wait=0.01)
+        await streamer.subscribe(Quote, expected.symbols, 0)
+        events, first, total = 0, 0, 0.0
+        latest: dict[str, tuple[float, float]] = {}
+        watch = Stopwatch()
+        async for table in tables:
+            if not events:
+                watch, first = Stopwatch(), len(table)
+            events += len(table)
+            total += float((table.bid_price + table.ask_price).sum())
+            if events > run.rows - len(expected.symbols):
+                prices = zip(table.bid_price.tolist(), table.ask_price.tolist(), strict=True)
+                latest |= dict(zip(map(str, table.symbols), prices, strict=True))
+            if events == run.rows:
+                break
+        measured = watch.stop(events - first)
+        expected.check(events, total, latest)
+        return _found(measured)
+
+
+async def _kept(run: Run) -> Found:
+    """Keep the last of each symbol, and read a snapshot ten times a second."""
+    expected = run.expected
+    async with DXLinkStreamer(run.url) as streamer:
+        await streamer.subscribe(Quote, expected.symbols, 0)
+        while not (first := streamer.stats().events):
+            await asyncio.sleep(POLL_SECONDS)
+        watch = Stopwatch()
+        while (events := streamer.stats().events) < run.rows:
+            streamer.snapshot(Quote, expected.symbols)
+            await asyncio.sleep(SNAPSHOTS_EVERY)
+        table = streamer.snapshot(Quote, expected.symbols)
+        measured = watch.stop(events - first)
+        prices = zip(table.bid_price.tolist(), table.ask_price.tolist(), strict=True)
+        expected.check(events, None, dict(zip(map(str, table.symbols), prices, strict=True)))
+        return _found(measured)
+
+
+def _resident() -> int:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * resource.getpagesize()
+
+
+def _wait_for(streamer: DXLinkStreamer, events: int) -> None:
+    while streamer.stats().events < events:
+        time.sleep(0.01)
+
+
+def _asleep(run: Run) -> Found:
+    """Let a listener sleep while all events come."""
+    import warnings
+
+    warnings.simplefilter("ignore", SlowConsumerWarning)
+    with DXLinkStreamer(run.url) as streamer:
+        listener = streamer.listen(Quote)
+        before = _resident()
+        streamer.subscribe(Quote, run.expected.symbols, 0)
+        _wait_for(streamer, run.rows)
+        grown = _resident() - before
+        stats, memory = listener.stats(), streamer.memory()
+        rings = sum(symbols * (memory.history + 2) * width for _, symbols, width, _ in memory.rings)
+        bound = rings + sum(most * width for _, most, width, _ in memory.buffers)
+        run.expected.check(stats.received, None, {})
+        if stats.received != stats.delivered + stats.pending + stats.dropped + stats.conflated:
+            msg = f"events are missing in {stats}"
+            raise ValueError(msg)
+        return Found({"grown": grown / 1e6, "bound": bound / 1e6, "dropped": stats.dropped / 1e6})
+
+
+def _snapshot(run: Run) -> Found:
+    """Read snapshots of all symbols, ten columns of numbers, when all rows are there."""
+    with DXLinkStreamer(run.url) as streamer:
+        symbols = run.expected.symbols
+        streamer.subscribe(Quote, symbols, 0)
+        _wait_for(streamer, run.rows)
+        out = streamer.snapshot(Quote, symbols)
+        fresh, filled = [], []
+        for _ in range(300):
+            began = time.perf_counter_ns()
+            streamer.snapshot(Quote, symbols)
+            fresh.append(time.perf_counter_ns() - began)
+            began = time.perf_counter_ns()
+            streamer.snapshot(Quote, symbols, out=out)
+            filled.append(time.perf_counter_ns() - began)
+        prices = zip(out.bid_price.tolist(), out.ask_price.tolist(), strict=True)
+        run.expected.check(run.rows, None, dict(zip(map(str, out.symbols), prices, strict=True)))
+        return Found(
+            {"fresh": float(np.median(fresh)) / 1e3, "out": float(np.median(filled)) / 1e3}
+        )
+
+
+def _scale(run: Run) -> Found:
+    """Subscribe many symbols, and wait until each has had an event."""
+    symbols = run.expected.symbols
+    with DXLinkStreamer(run.url) as streamer:
+        before, cpu = _resident(), time.process_time()
+        began = time.perf_counter()
+        streamer.subscribe(Quote, symbols, 0)
+        called = time.perf_counter() - began
+        while sum(count for _, count, *_ in streamer.memory().rings) < len(symbols):
+            time.sleep(0.01)
+        seconds = time.perf_counter() - began
+        stats, memory = streamer.stats(), streamer.memory()
+        latest = streamer.snapshot(Quote, symbols)
+        if np.isnan(latest.bid_price).any() or stats.subscriptions != len(symbols):
+            msg = f"not every one of {len(symbols)} symbols has an event: {stats}"
+            raise ValueError(msg)
+        return Found(
+            {
+                "seconds": seconds,
+                "call": called,
+                "connections": float(stats.connections),
+                "cpu": time.process_time() - cpu,
+                "grown": (_resident() - before) / 1e6,
+                "allocated": memory.allocated / 1e6,
+            }
+        )
+
+
+def _listeners(run: Run) -> Found:
+    """Let several listeners have every event, each read in turn."""
+    count = int(run.way.removeprefix("listeners "))
+    with DXLinkStreamer(run.url) as streamer:
+        tables = [
+            streamer.batches(Quote, fields=["bid_price", "ask_price"], buffer=run.rows)
+            for _ in range(count)
+        ]
+        streamer.subscribe(Quote, run.expected.symbols, 0)
+        while not (first := streamer.stats().events):
+            time.sleep(POLL_SECONDS)
+        watch, totals, events = Stopwatch(), [0.0] * count, [0] * count
+        while min(events) < run.rows:
+            for at, of in enumerate(tables):
+                if events[at] < run.rows:
+                    table = next(of)
+                    events[at] += len(table)
+                    totals[at] += float((table.bid_price + table.ask_price).sum())
+        measured = watch.stop(run.rows - first)
+        for seen, total in zip(events, totals, strict=True):
+            run.expected.check(seen, total, {})
+        return _found(measured)
+
+
+ASYNC: dict[str, Callable[[Run], Awaitable[Found]]] = {
+    "latency": _latency,
+    "listen": _listen,
+    "columns": _columns,
+    "kept": _kept,
+}
+BLOCKING: dict[str, Callable[[Run], Found]] = {
+    "asleep": _asleep,
+    "snapshot": _snapshot,
+    "scale": _scale,
+}
+
+
+def measure(run: Run) -> Found:
+    """Run one of the ways, on uvloop where there is a loop."""
+    if run.way in WAYS:
+        return _found(WAYS[run.way](run.url, run.expected))
+    if run.way in BLOCKING:
+        return BLOCKING[run.way](run)
+    if run.way.startswith("listeners "):
+        return _listeners(run)
+
+    async def main() -> Found:
+        return await ASYNC[run.way](run)
+
+    return uvloop.run(main())
