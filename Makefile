@@ -95,9 +95,10 @@ stubs: build ## Write the stub of the event types from their declarations
 	$(BIN)/python scripts/stubs.py
 
 .PHONY: bench
-bench: build ## Measure what events and tables cost, and how fast they stream
+bench: build $(VENV)/peers ## Measure what events and tables cost, how fast they stream, and what peers do
 	$(BIN)/pytest benches --benchmark-only --benchmark-columns=min,median,iqr,max,rounds
-	$(BIN)/python benches/streaming.py
+	$(BIN)/maturin build --release --locked --quiet --interpreter $(BIN)/python --out target/wheels
+	$(BIN)/python -m benches.peers --out docs/performance
 	cargo run --locked --release --quiet --package dxstream-exchange --example blast_read
 
 .PHONY: bench-core
@@ -111,6 +112,15 @@ instructions: ## Count the instructions of the core's hot path, and compare them
 .PHONY: instructions-baseline
 instructions-baseline: ## Make the instructions that are counted now the baseline
 	$(PYTHON) scripts/instructions.py --write
+
+.PHONY: bench-short
+bench-short: build $(VENV)/peers ## Run every measurement once with little data; wrong values fail, times do not
+	$(BIN)/pytest benches --benchmark-disable --quiet
+	$(BIN)/python -m benches.peers --short
+
+$(VENV)/peers: $(VENV)/installed benches/requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement benches/requirements.txt
+	touch $@
 
 $(VENV)/installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)

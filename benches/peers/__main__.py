@@ -91,7 +91,7 @@ def measure(
     }
 
 
-def measure_all(*, short: bool) -> dict[str, Any]:
+def measure_all(*, short: bool, rounds: int) -> dict[str, Any]:
     """Measure every line of the plan."""
     absent = missing()
     if (reason := crate.build()) is not None:
@@ -102,7 +102,6 @@ def measure_all(*, short: bool) -> dict[str, Any]:
         say(f"not measured: {client}: {reason}")
     failed: dict[str, str] = {}
     lines = []
-    rounds = SHORT_ROUNDS if short else ROUNDS
     for line in plan(short=short):
         say(line.title)
         taking_part = [client for client in clients if client in line.ways]
@@ -123,8 +122,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure dxstream and its peers.")
     parser.add_argument("--short", action="store_true", help="one round, little data")
     parser.add_argument("--out", type=Path, default=Path("target/bench"), help="where to write")
+    parser.add_argument("--rounds", type=int, help="rounds (default: 5, and 1 with --short)")
     arguments = parser.parse_args()
-    results = measure_all(short=arguments.short)
+    rounds = arguments.rounds or (SHORT_ROUNDS if arguments.short else ROUNDS)
+    results = measure_all(short=arguments.short, rounds=rounds)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
     (arguments.out / "peers.md").write_text(markdown(results))

@@ -2,16 +2,20 @@
 
 import asyncio
 import resource
+import subprocess
+import sys
 import time
+import warnings
 from collections.abc import Awaitable, Callable
 
 import numpy as np
 import uvloop
+from benches.peers.publish import TYPES
 from benches.peers.run import Found, Run
 
-from dxstream import DXLinkStreamer, SlowConsumerWarning
+from dxstream import DXLinkStreamer, SlowConsumerWarning, dxfeed
 from dxstream.cli.paths import WAYS, Measured, Stopwatch, read_async
-from dxstream.dxfeed import Quote
+from dxstream.dxfeed import Event, Quote
 
 SNAPSHOTS_EVERY = 0.1
 POLL_SECONDS = 0.0005
@@ -101,8 +105,6 @@ def _wait_for(streamer: DXLinkStreamer, events: int) -> None:
 
 def _asleep(run: Run) -> Found:
     """Let a listener sleep while all events come."""
-    import warnings
-
     warnings.simplefilter("ignore", SlowConsumerWarning)
     with DXLinkStreamer(run.url) as streamer:
         listener = streamer.listen(Quote)
@@ -194,6 +196,32 @@ def _listeners(run: Run) -> Found:
         return _found(measured)
 
 
+def _types(run: Run) -> Found:
+    """Keep events of several types, which another exchange than that of the run publishes."""
+    names = TYPES[: int(run.way.removeprefix("types "))]
+    command = [sys.executable, "-m", "benches.peers.publish", str(len(names)), str(run.rows)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as exchange:
+        assert exchange.stdin is not None
+        assert exchange.stdout is not None
+        kinds: list[type[Event]] = [getattr(dxfeed, name) for name in names]
+        with DXLinkStreamer(exchange.stdout.readline().strip()) as streamer:
+            for kind in kinds:
+                streamer.subscribe(kind, run.expected.symbols, 0)
+            while not (first := streamer.stats().events):
+                time.sleep(POLL_SECONDS)
+            watch = Stopwatch()
+            _wait_for(streamer, run.rows)
+            measured = watch.stop(run.rows - first)
+            of_type = {name: of.events for name, of in streamer.stats().by_type.items()}
+            if of_type != dict.fromkeys(names, run.rows // len(names)):
+                msg = f"{of_type} came where {run.rows:,} events were published"
+                raise ValueError(msg)
+            exchange.stdin.close()
+        return _found(measured)
+
+
 ASYNC: dict[str, Callable[[Run], Awaitable[Found]]] = {
     "latency": _latency,
     "listen": _listen,
@@ -215,6 +243,8 @@ def measure(run: Run) -> Found:
         return BLOCKING[run.way](run)
     if run.way.startswith("listeners "):
         return _listeners(run)
+    if run.way.startswith("types "):
+        return _types(run)
 
     async def main() -> Found:
         return await ASYNC[run.way](run)
