@@ -49,6 +49,7 @@ def described() -> dict[str, Any]:
         "when": f"{datetime.now(UTC):%Y-%m-%d}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
         "system": f"{platform.system()} {platform.release()}",
         "versions": _versions(),
         "wheels": _wheels(),

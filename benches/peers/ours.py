@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import numpy as np
 import uvloop
+from benches.peers.feed import FIELDS, NUMBERS
 from benches.peers.publish import TYPES
 from benches.peers.run import Found, Run
 
@@ -18,7 +19,10 @@ from dxstream.cli.paths import WAYS, Measured, Stopwatch, read_async
 from dxstream.dxfeed import Event, Quote
 
 SNAPSHOTS_EVERY = 0.1
+SNAPSHOTS = 300
 POLL_SECONDS = 0.0005
+
+COLUMNS = [FIELDS[field] for field in NUMBERS]
 
 
 def _found(measured: Measured) -> Found:
@@ -84,7 +88,7 @@ async def _kept(run: Run) -> Found:
             await asyncio.sleep(POLL_SECONDS)
         watch = Stopwatch()
         while (events := streamer.stats().events) < run.rows:
-            streamer.snapshot(Quote, expected.symbols)
+            streamer.snapshot(Quote, fields=COLUMNS)
             await asyncio.sleep(SNAPSHOTS_EVERY)
         table = streamer.snapshot(Quote, expected.symbols)
         measured = watch.stop(events - first)
@@ -123,25 +127,27 @@ def _asleep(run: Run) -> Found:
 
 
 def _snapshot(run: Run) -> Found:
-    """Read snapshots of all symbols, ten columns of numbers, when all rows are there."""
+    """Read snapshots of all symbols, when all rows are there."""
     with DXLinkStreamer(run.url) as streamer:
-        symbols = run.expected.symbols
-        streamer.subscribe(Quote, symbols, 0)
+        streamer.subscribe(Quote, run.expected.symbols, 0)
         _wait_for(streamer, run.rows)
-        out = streamer.snapshot(Quote, symbols)
-        fresh, filled = [], []
-        for _ in range(300):
-            began = time.perf_counter_ns()
-            streamer.snapshot(Quote, symbols)
-            fresh.append(time.perf_counter_ns() - began)
-            began = time.perf_counter_ns()
-            streamer.snapshot(Quote, symbols, out=out)
-            filled.append(time.perf_counter_ns() - began)
-        prices = zip(out.bid_price.tolist(), out.ask_price.tolist(), strict=True)
-        run.expected.check(run.rows, None, dict(zip(map(str, out.symbols), prices, strict=True)))
-        return Found(
-            {"fresh": float(np.median(fresh)) / 1e3, "out": float(np.median(filled)) / 1e3}
-        )
+        numbers, whole = streamer.snapshot(Quote, fields=COLUMNS), streamer.snapshot(Quote)
+        ways: dict[str, Callable[[], object]] = {
+            "out": lambda: streamer.snapshot(Quote, out=numbers),
+            "fresh": lambda: streamer.snapshot(Quote, fields=COLUMNS),
+            "all": lambda: streamer.snapshot(Quote, out=whole),
+        }
+        took: dict[str, list[int]] = {name: [] for name in ways}
+        for _ in range(SNAPSHOTS):
+            for name, read in ways.items():
+                began = time.perf_counter_ns()
+                read()
+                took[name].append(time.perf_counter_ns() - began)
+        for table in (numbers, whole):
+            prices = zip(table.bid_price.tolist(), table.ask_price.tolist(), strict=True)
+            latest = dict(zip(map(str, table.symbols), prices, strict=True))
+            run.expected.check(run.rows, None, latest)
+        return Found({name: float(np.median(of)) / 1e3 for name, of in took.items()})
 
 
 def _scale(run: Run) -> Found:

@@ -69,8 +69,9 @@ def markdown(results: Results) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     method = (
         f"{results['when']}, {results['cpu']}, {results['cores']} cores for server and client "
-        f"together, {results['system']}; {versions}. Median of {results['rounds']} rounds in turns "
-        "and, in brackets, the least and the most."
+        f"together, load average {results['load']} before it began, {results['system']}; "
+        f"{versions}. Median of {results['rounds']} rounds in turns and, in brackets, the least "
+        "and the most."
     )
     reading = (
         "In the last column more than 1 is in favour of dxstream; what is less is in bold. "
