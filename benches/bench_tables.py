@@ -1,18 +1,16 @@
 """What tables cost: snapshots, history and batches. Each run checks the values that it measured."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from conftest import until
 
 from dxstream import DXLinkStreamer, EventTable
 from dxstream.dxfeed import Greeks, Quote
-from dxstream.exchange import Blast, Exchange
+from dxstream.exchange import Exchange
 
 FIELDS = [
     "index",
@@ -30,12 +28,6 @@ FIELDS = [
 
 HISTORY = 1024
 PUBLISHED = 1500
-
-BLAST_SYMBOLS = [f"SYM{number:04}" for number in range(1_000)]
-BLAST_CYCLE = 8 * len(BLAST_SYMBOLS)
-"""After so many rows, a blast repeats itself."""
-
-BLAST_ROWS = 250 * BLAST_CYCLE
 
 
 class Universe(NamedTuple):
@@ -128,31 +120,3 @@ def test_history(benchmark: Any, past: DXLinkStreamer, into_out: bool) -> None:
     assert (table.bid_price == numbers).all()
     assert (table.bid_time == numbers + 1).all()
     assert (table.ask_size == numbers).all()
-
-
-@pytest.mark.benchmark(group=f"batches of {BLAST_ROWS:,} quotes over loopback, 2 columns")
-def test_batches_at_full_load(benchmark: Any) -> None:
-    def connect() -> tuple[tuple[DXLinkStreamer, ExitStack], dict[str, Any]]:
-        stack = ExitStack()
-        blast = Blast(rows=BLAST_ROWS, wait_for=len(BLAST_SYMBOLS))
-        exchange = stack.enter_context(Exchange(blast))
-        return (stack.enter_context(DXLinkStreamer(exchange.url)), stack), {}
-
-    def read(streamer: DXLinkStreamer, _: ExitStack) -> list[npt.NDArray[np.float64]]:
-        tables = streamer.batches(Quote, fields=["bid_price", "ask_price"], buffer=BLAST_ROWS)
-        streamer.subscribe(Quote, BLAST_SYMBOLS, 0)
-        spreads = []
-        while tables.stats().delivered < BLAST_ROWS:
-            table = next(tables)
-            spreads.append(table.ask_price - table.bid_price)
-        return spreads
-
-    def disconnect(_: DXLinkStreamer, stack: ExitStack) -> None:
-        stack.close()
-
-    spreads = np.concatenate(benchmark.pedantic(read, setup=connect, teardown=disconnect, rounds=5))
-    assert len(spreads) == BLAST_ROWS
-    cycles = spreads.reshape(-1, BLAST_CYCLE)
-    assert (cycles == cycles[0]).all()
-    assert (cycles[0] > 0).all()
-    benchmark.extra_info["million_rows_a_second"] = BLAST_ROWS / benchmark.stats.stats.median / 1e6
