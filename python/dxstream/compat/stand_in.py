@@ -1,6 +1,5 @@
 """The modules ``tastytrade`` of a program where the SDK is not installed."""
 
-import re
 from dataclasses import fields
 from types import ModuleType
 
@@ -29,11 +28,16 @@ AccountStreamer = AlertStreamer
 class EventType:
     """Event types as versions before 9 name them: ``EventType.QUOTE``."""
 
+    CANDLE = events.Candle
+    GREEKS = events.Greeks
+    PROFILE = events.Profile
+    QUOTE = events.Quote
+    SUMMARY = events.Summary
+    THEO_PRICE = events.TheoPrice
+    TIME_AND_SALE = events.TimeAndSale
+    TRADE = events.Trade
+    UNDERLYING = events.Underlying
 
-for _class in sdk_event_types():
-    # GREEKS, THEO_PRICE: a word for each capital.
-    _name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", _class.__name__).upper()
-    setattr(EventType, _name, _class)
 
 ADDED = {
     "tastytrade": ("AccountStreamer",),

@@ -95,7 +95,7 @@ class DXLinkStreamer(NativeStreamer):
         return super().get_event_nowait(event_class)
 
 
-def _by_name(older: Iterable[object]) -> dict[str, Any]:
+def _by_name(older: Iterable[Any]) -> dict[str, Any]:
     """Name the constructor's positional arguments of older versions."""
     named: dict[str, Any] = {}
     pairs: list[tuple[Iterable[object], Callable[..., object] | None]] = []
