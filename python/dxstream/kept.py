@@ -150,7 +150,7 @@ class Kept(Observed):
         depth: int | None = None,
         event_type: type[Event] = Order,
     ) -> "OrderBook | None":
-        """Get the order book of a symbol and source, or ``None`` where no order has come.
+        """Get the order book of a symbol and source, or ``None`` where nothing of it has come.
 
         Orders have to be subscribed with that source. A book never shows half of a transaction.
 

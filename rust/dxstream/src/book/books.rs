@@ -10,7 +10,7 @@ use crate::symbol::SymbolId;
 
 /// The books of one connection, by event type, symbol and source.
 ///
-/// A book is made by the first row of its symbol and source. An order takes at most
+/// A book is made by the first row of its symbol and source, or by an empty snapshot. An order takes at most
 /// [`ORDER_BYTES`](Self::ORDER_BYTES) and a book [`BOOK_BYTES`](Self::BOOK_BYTES), so that all
 /// together take at most `max_books * BOOK_BYTES + max_orders * ORDER_BYTES`. What is beyond the
 /// bounds is refused and counted, and the book that lacks an order is not complete.
@@ -71,7 +71,10 @@ impl Books {
 
     /// Applies an empty snapshot, which has no rows, to one book.
     pub fn clear(&mut self, kind: EventKind, symbol: SymbolId, source: Text) {
-        if let Some(book) = self.by_key.get_mut(&(kind, symbol.0, source.0)) {
+        let key = (kind, symbol.0, source.0);
+        if self.by_key.contains_key(&key) || self.by_key.len() < self.max_len {
+            // Without it the book would not be complete when its first order comes.
+            let book = self.by_key.entry(key).or_default();
             self.orders -= book.len();
             book.clear();
         }
@@ -86,7 +89,7 @@ impl Books {
         concerned.for_each(|(_, book)| book.interrupt());
     }
 
-    /// The book of a symbol and source, where there was a row of it.
+    /// The book of a symbol and source, where there was a row or a snapshot of it.
     pub fn get(&self, kind: EventKind, symbol: SymbolId, source: Text) -> Option<&Book> {
         self.by_key.get(&(kind, symbol.0, source.0))
     }

@@ -311,6 +311,21 @@ fn books_keep_to_their_bounds_and_say_so() {
 }
 
 #[test]
+fn a_book_that_begins_empty_is_complete_with_its_first_order() {
+    let mut books = Books::new(1, 3);
+    let source = Text::from(TextId(1));
+    books.clear(EventKind::Order, SymbolId(1), source);
+    let book = books.get(EventKind::Order, SymbolId(1), source).unwrap();
+    assert!(book.is_empty() && book.is_complete());
+    books.clear(EventKind::Order, SymbolId(2), source);
+    assert_eq!(books.len(), 1, "there is room for one");
+    books.apply(EventKind::Order, &rows(&[of(1, 1, bid(1, 10.0, 1.0))]));
+    let book = books.get(EventKind::Order, SymbolId(1), source).unwrap();
+    assert!(book.is_complete());
+    assert_eq!((get(&books, 1, 1), books.orders()), (Some(vec![1]), 1));
+}
+
+#[test]
 fn an_order_takes_what_the_bound_counts_with() {
     assert_eq!(size_of::<(Rank, BookOrder)>(), 136);
     assert_eq!(size_of::<(i64, (BookSide, Rank))>(), 56);
