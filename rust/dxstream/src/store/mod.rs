@@ -237,8 +237,8 @@ impl Store {
         }
     }
 
-    /// Reads the book of a symbol and source, where there was an order of it. The writer waits for
-    /// `read`.
+    /// Reads the book of a symbol and source, where an order or a snapshot of it came. The writer waits
+    /// for `read`.
     pub fn read_book<T>(
         &self,
         kind: EventKind,
@@ -423,7 +423,8 @@ pub struct StoreWriter<'a> {
 }
 
 impl StoreWriter<'_> {
-    fn to_books_and_queues(&self, kind: EventKind, rows: &[u64]) {
+    /// Hands `rows` to the books and the listeners, and those `of_series` to series.
+    fn to_books_and_queues(&self, kind: EventKind, rows: &[u64], of_series: &[u64]) {
         if is_order(kind) {
             self.store.books().apply(kind, rows);
         }
@@ -433,7 +434,7 @@ impl StoreWriter<'_> {
             queues.push_to_listeners(kind, &visible, self.received_at);
         }
         for queue in queues.of_series[kind as usize].iter().filter_map(Weak::upgrade) {
-            queue.push(rows, self.received_at);
+            queue.push(of_series, self.received_at);
         }
     }
 }
@@ -444,7 +445,7 @@ impl EventSink for StoreWriter<'_> {
         for row in rows.chunks_exact(kind.fields().len()) {
             rings.push(row, self.received_at);
         }
-        self.to_books_and_queues(kind, rows);
+        self.to_books_and_queues(kind, rows, rows);
     }
 
     fn snapshot(&mut self, kind: EventKind, rows: &[u64], resumed: bool) {
@@ -453,7 +454,8 @@ impl EventSink for StoreWriter<'_> {
             return self.rows(kind, rows);
         }
         let unseen;
-        let mut rows = rows;
+        // A series takes a snapshot in place of what it held, and needs all of it.
+        let (whole, mut rows) = (rows, rows);
         // Of a series of single happenings, one that is given twice is one too many; in the others
         // the later takes the place of the earlier.
         if resumed && !delivery.lasting {
@@ -465,9 +467,7 @@ impl EventSink for StoreWriter<'_> {
         for row in rows.rchunks_exact(kind.fields().len()) {
             rings.push(row, self.received_at);
         }
-        if !rows.is_empty() {
-            self.to_books_and_queues(kind, rows);
-        }
+        self.to_books_and_queues(kind, rows, whole);
     }
 
     fn snapshot_mark(&mut self, kind: EventKind, mark: &SnapshotMark) {

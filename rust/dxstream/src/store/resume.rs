@@ -64,9 +64,11 @@ impl Store {
 mod tests {
     use std::sync::Arc;
 
+    use crate::event::flags::{SNAPSHOT_BEGIN, SNAPSHOT_END};
     use crate::event::{EventKind, Record, TimeAndSale, index};
     use crate::protocol::EventSink;
-    use crate::store::{Store, StoreWriter};
+    use crate::series::Series;
+    use crate::store::{QueueSettings, Store, StoreWriter};
     use crate::symbol::{SymbolId, Tables};
 
     fn sale(sequence: i64, index: i64) -> Vec<u64> {
@@ -98,5 +100,40 @@ mod tests {
             sequences.push(TimeAndSale::from_row(row).sequence);
         });
         assert_eq!(sequences, [1, 2]);
+    }
+
+    #[test]
+    fn a_series_takes_all_of_a_snapshot_of_which_listeners_know_a_part() {
+        let kind = EventKind::TimeAndSale;
+        let tables = Arc::new(Tables::new());
+        let symbol = SymbolId(tables.symbols.intern("A").unwrap());
+        let store = Store::new(tables, 0);
+        let mut listener = store.listen(kind, None, QueueSettings::every(8));
+        let mut followed = store.follow(kind, symbol, 8);
+        let mut series = Series::new(kind, 0, Vec::new());
+        let mut writer = StoreWriter { store: &store, received_at: 0 };
+        let [first, second, third] =
+            [1, 2, 3].map(|sequence| sale(sequence, index::pack(5000, sequence)));
+        let flags = kind.fields().iter().position(|field| field.name == "event_flags").unwrap();
+        let flagged = |row: &[u64], event_flags: i64| {
+            let mut row = row.to_vec();
+            row[flags] = event_flags as u64;
+            row
+        };
+        writer.snapshot(kind, &flagged(&first, SNAPSHOT_BEGIN | SNAPSHOT_END), false);
+        writer.rows(kind, &second);
+        let again =
+            [flagged(&third, SNAPSHOT_BEGIN), second, flagged(&first, SNAPSHOT_END)].concat();
+        writer.snapshot(kind, &again, true);
+        let mut heard = Vec::new();
+        while let Some((row, _)) = listener.next_row(0) {
+            heard.push(TimeAndSale::from_row(row).sequence);
+        }
+        assert_eq!(heard, [1, 2, 3, 1], "the ring knows the second alone");
+        while let Some((row, received_at)) = followed.next_row(0) {
+            series.apply(row, received_at);
+        }
+        let held = series.rows().map(|(row, _)| TimeAndSale::from_row(row).sequence);
+        assert_eq!(held.collect::<Vec<_>>(), [1, 2, 3]);
     }
 }
