@@ -6,8 +6,9 @@ import gc
 import pickle
 import threading
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ import trio
 import uvloop
 from conftest import DEADLINE, io_threads, until
 
-from dxstream import DXLinkStreamer, Endpoint, ReconnectPolicy, StreamerClosedError
+from dxstream import (
+    ConnectionLostError,
+    DXLinkStreamer,
+    Endpoint,
+    ReconnectPolicy,
+    StreamerClosedError,
+)
 from dxstream.dxfeed import Candle, Greeks, Quote, Trade
 from dxstream.exchange import Exchange, FaultProxy
 
@@ -192,6 +199,59 @@ def test_waits_in_vain_keep_no_descriptor(exchange: Exchange) -> None:
             del listener, iteration
         gc.collect()
         assert descriptors() == before
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("way", ["listen", "gaps", "batches", "live", "get_event"])
+def test_what_ends_with_its_streamer_is_let_go_at_once(exchange: Exchange, way: str) -> None:
+    exchange.publish(Candle("A{=m}", time=START, index=START // 1000 << 32, close=1.0))
+
+    def waits(streamer: DXLinkStreamer) -> Callable[[], Any]:
+        if way == "get_event":
+            return partial(streamer.get_event(Quote).result, DEADLINE)
+        iterations: dict[str, Callable[[], Iterator[Any]]] = {
+            "listen": lambda: streamer.listen(Quote),
+            "gaps": lambda: streamer.listen(Quote, gaps=True),
+            "batches": lambda: streamer.batches(Quote),
+            "live": lambda: streamer.candles("A{=m}").result(DEADLINE).live(),
+        }
+        return partial(list, iterations[way]())
+
+    def ends() -> None:
+        with DXLinkStreamer(exchange.url) as streamer:
+            ending = waits(streamer)
+        with suppress(StreamerClosedError):
+            ending()
+
+    ends()
+    before = descriptors()
+    for _ in range(5):
+        ends()
+    until(lambda: descriptors() <= before)
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_a_connection_that_fails_is_let_go_at_once() -> None:
+    with Exchange(None) as gone:
+        url = gone.url
+
+    def fails() -> None:
+        with pytest.raises(ConnectionLostError), DXLinkStreamer(url):
+            pass
+
+    fails()
+    before = descriptors()
+    for _ in range(5):
+        fails()
+    until(lambda: descriptors() <= before)
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])

@@ -71,8 +71,8 @@ class Batches(Local, AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Gene
             while queue.arm(wake, self._max_events) and (yield Wait(wake, deadline)):
                 pass
             batch = queue.take(self._max_events)
-            if not len(batch) and (ended := queue.ended()) is not None:
-                raise ended
+            if not len(batch):
+                queue.check()
             return table_of(self._event_type, batch, self._fields)
         finally:
             self._waiting = False

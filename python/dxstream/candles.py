@@ -103,8 +103,7 @@ def load(feed: CandleFeed, timeout: float) -> Procedure["Candles"]:
             feed.update()
             if series.complete:
                 return feed.table()
-            if (ended := series.ended()) is not None:
-                raise ended
+            series.check()
             if time.monotonic() > deadline or (
                 series.arm(wake) and not (yield Wait(wake, deadline))
             ):
@@ -258,8 +257,7 @@ class LiveCandles(Local, AsyncIterator[Candles], Iterator[Candles]):
                     candles = feed.table()
                     self._epoch = candles._epoch
                     return candles
-                if (ended := series.ended()) is not None:
-                    raise ended
+                series.check()
                 if feed.arm(self._wake, self._epoch):
                     yield Wait(self._wake)
             msg = "the candles are unsubscribed"

@@ -132,8 +132,7 @@ class Connection(Local):
                     break
                 yield Wait(wake)
                 wake.clear()
-            if (error := client.error()) is not None:
-                raise error
+            client.check()
             with self._lock:
                 if self._closed:
                     raise StreamerClosedError(_CLOSED_MEANWHILE)
@@ -219,7 +218,11 @@ class Connection(Local):
                 error = self._accounts.untold_error()
         yield from self._disconnect()
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                # An error and the frame that holds it would keep each other, and the client.
+                del error
 
     def close(self) -> Call[None]:
         """Close the connection; listeners end once they have given what they hold.
@@ -254,8 +257,8 @@ class Connection(Local):
         if client is None:
             msg = "the streamer is not connected yet; use it in `async with` or `with`"
             raise StreamerClosedError(msg)
-        if client.state == "failed" and (error := client.error()) is not None:
-            raise error
+        if client.state == "failed":
+            client.check()
         return client
 
 

@@ -176,7 +176,7 @@ class EventsAndGaps(Generic[E]):
         self._held: tuple[E, int] | None = None
         self._gaps: deque[Gap] = deque()
         _, self._seen = client.type_gaps_since(0)
-        self.ended = queue.ended
+        self.check = queue.check
         self.stats = queue.stats
         self.set_capacity = queue.set_capacity
 

@@ -30,8 +30,8 @@ class Source(Protocol[E_co]):
     def arm(self, wake: Wake, events: int = 1) -> bool:
         """Ask `wake` to ring when something waits; ``False`` where it does already."""
 
-    def ended(self) -> Exception | None:
-        """Say why there will be no more events."""
+    def check(self) -> None:
+        """Raise why there will be no more events, where that is so."""
 
     def stats(self) -> tuple[int, int, int, int, int, int]:
         """Count what became of the events."""
@@ -46,8 +46,7 @@ def take(queue: Source[E], wake: Wake) -> Procedure[E]:
         event = queue.next()
         if event is not None:
             return event
-        if (ended := queue.ended()) is not None:
-            raise ended
+        queue.check()
         if queue.arm(wake):
             yield Wait(wake)
 

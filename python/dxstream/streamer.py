@@ -448,8 +448,7 @@ class DXLinkStreamer(OlderForms, Kept):
                         missing.discard(event.event_symbol)
                         found[event.event_symbol] = event
                     continue
-                if (ended := queue.ended()) is not None:
-                    raise ended
+                queue.check()
                 if queue.arm(wake) and not (yield Wait(wake, deadline)):
                     break
         finally:

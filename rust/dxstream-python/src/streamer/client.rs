@@ -69,16 +69,16 @@ impl Client {
         Ok(state_name(&self.stream()?.state()))
     }
 
-    /// Why the connection ended, or `None` while it has not.
-    #[pyo3(name = "error")]
-    fn py_error(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
-        Ok(match self.stream()?.state() {
+    /// Raises why the connection ended, where it has.
+    #[pyo3(name = "check")]
+    fn py_check(&self, py: Python<'_>) -> PyResult<()> {
+        match self.stream()?.state() {
             State::Ended(error) => {
                 self.told.note();
-                Some(map_error(py, &error))
+                Err(map_error(py, &error))
             }
-            _ => None,
-        })
+            _ => Ok(()),
+        }
     }
 
     /// Why the connection failed, if it did and neither this client nor a queue has told so.

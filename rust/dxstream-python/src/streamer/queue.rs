@@ -114,11 +114,11 @@ impl Queue {
         Ok(matches!(self.consumer(py)?.arm(wake.line()?, events), Arm::Waiting))
     }
 
-    /// Why there will be no more events, once the last was taken; `None` before.
-    #[pyo3(name = "ended")]
-    fn py_ended(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+    /// Raises why there will be no more events, once the last was taken.
+    #[pyo3(name = "check")]
+    fn py_check(&self, py: Python<'_>) -> PyResult<()> {
         let ended = self.consumer(py)?.ended();
-        Ok(ended.map(|error| self.told.tell(py, &error)))
+        ended.map_or(Ok(()), |error| Err(self.told.tell(py, &error)))
     }
 
     /// Counts of one moment: received, delivered, pending, conflated, dropped, filtered.

@@ -77,11 +77,11 @@ impl TimeSeries {
         Ok(matches!(self.state(py)?.consumer.arm(wake.line()?, 1), Arm::Waiting))
     }
 
-    /// Why there will be nothing more to apply; `None` before.
-    #[pyo3(name = "ended")]
-    fn py_ended(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+    /// Raises why there will be nothing more to apply, where that is so.
+    #[pyo3(name = "check")]
+    fn py_check(&self, py: Python<'_>) -> PyResult<()> {
         let ended = self.state(py)?.consumer.ended();
-        Ok(ended.map(|error| self.told.tell(py, &error)))
+        ended.map_or(Ok(()), |error| Err(self.told.tell(py, &error)))
     }
 
     /// Whether the snapshot has come that the series waits for.
