@@ -4,6 +4,8 @@ JS_PEER := tests/peers/js
 JS_INSTALLED := $(JS_PEER)/node_modules/.package-lock.json
 PYTHON ?= python3
 SEEDS ?= 100000
+SEED ?= 1
+SOAK_SECONDS ?= 1800
 CARGO_FUZZ := target/tools/bin/cargo-fuzz
 FUZZ_TARGETS := compact config session
 FUZZ_SECONDS ?= 600
@@ -55,6 +57,10 @@ loom: ## Run the models of the lock-free parts
 test-long: build ## Run the tests that are too long for every day
 	cargo test --locked --release --workspace -- --ignored
 	$(BIN)/pytest -m long
+
+.PHONY: soak
+soak: build ## Stream for half an hour while something goes wrong every few seconds
+	PYTHONPATH=tests $(BIN)/python -m soak --seconds $(SOAK_SECONDS) --seed $(SEED)
 
 .PHONY: simulate
 simulate: ## Run the simulation with as many seeds as SEEDS says
