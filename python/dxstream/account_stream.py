@@ -162,12 +162,15 @@ class AccountSource(Generic[T]):
         """Ask `wake` to ring when a message comes; ``False`` where one is there."""
         return self._queue.arm(wake)
 
-    def ended(self) -> Exception | None:
-        """Say why there will be no more messages."""
-        ended = self._queue.ended()
-        if ended is not None:
+    def check(self) -> None:
+        """Raise why there will be no more messages, where that is so."""
+        if (ended := self._queue.ended()) is not None:
             self._stream.error()
-        return ended
+            try:
+                raise ended
+            finally:
+                # An error and the frame that holds it would keep each other.
+                del ended
 
     def set_capacity(self, capacity: int) -> None:
         """Take nothing any more, where the capacity is 0."""

@@ -15,6 +15,7 @@ from dxstream.callbacks import Callbacks
 from dxstream.connection import Connection, Settings
 from dxstream.dxfeed import Candle, Event, Quote, Trade
 from dxstream.endpoint import SessionLike
+from dxstream.errors import DXStreamError
 from dxstream.histories import Histories
 from dxstream.waiting import Call, Procedure, Wait, done
 
@@ -336,7 +337,9 @@ def until_traded(client: Client, symbols: list[str]) -> Callable[[], Procedure[N
             if (trade := trades.next()) is not None:
                 missing.discard(trade.event_symbol)
                 continue
-            if trades.ended() is not None:
+            try:
+                trades.check()
+            except DXStreamError:
                 break
             if trades.arm(wake) and not (yield Wait(wake, deadline)):
                 break

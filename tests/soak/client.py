@@ -109,7 +109,7 @@ class Client:
             stats = of.listener.stats()
             self._check(adds_up(stats), ACCOUNTED, f"{of.name}: {stats}")
         waiting = max(reader.listener.stats().pending for reader in self._readers)
-        self._peer.say("seen", self._tables.newest, waiting)
+        self._peer.say("seen", int(self._tables.published.max()), waiting)
         if self._snapshots is None:
             self._snapshots = self._streamer.snapshot(TimeAndSale), self._streamer.snapshot(Quote)
         sales, quotes = self._snapshots
@@ -146,8 +146,9 @@ class Client:
         calm: int = self._peer.ask("calm", answer="calm", seconds=REST)
 
         def is_back() -> bool:
+            # Of each symbol: those that are asked for last are back last.
             self._look()
-            return self._tables.newest > calm
+            return int(self._tables.published.min()) > calm
 
         self._check(until(is_back, REST), "the client is back in the end", "it is not")
         last = self._peer.ask("finish", answer="last", seconds=REST)
@@ -155,7 +156,8 @@ class Client:
         self.result.published, self.result.published_in = published
         for reader in self._readers:
             came = until(partial(reader.reached, last), REST)
-            self._check(came, "the last events come to each reader", reader.name)
+            what = f"{reader.name}: not of {reader.missing(last)}"
+            self._check(came, "the last events come to each reader", what)
         self._look_at_accounts()
         self._look_at_latest(last)
         self._look_at_gaps()

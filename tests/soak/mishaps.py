@@ -87,12 +87,11 @@ def _cut_in_a_frame(scene: Scene) -> bool:
 
 
 def _cut_early(scene: Scene) -> bool:
-    """Cut the connection, and the next somewhere from its handshake to its first data."""
+    """Cut the connection, which is beyond the byte, and the next when it comes to it."""
     before = scene.proxy.stats().cut
     stream, most = scene.draw.choice((("server", 500_000), ("client", 60_000)))
     after, reset = scene.draw.randrange(most), scene.draw.random() < 0.5
-    scene.proxy.cut(after, stream=stream, reset=reset)
-    scene.proxy.drop(reset=reset)
+    scene.proxy.cut(after, stream=stream, reset=reset, connections=2)
     happened = scene.until(lambda: scene.proxy.stats().cut > before + 1)
     scene.proxy.cut(None, stream=stream)
     return happened

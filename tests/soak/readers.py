@@ -18,6 +18,11 @@ BUFFER = 1 << 18
 """Events that may wait for a reader: more than the exchange lets, so that none is dropped."""
 
 
+def differ(came: list[int], last: list[int]) -> list[int]:
+    """Return the places at which two lists of the same length differ."""
+    return [at for at, (one, other) in enumerate(zip(came, last, strict=True)) if one != other]
+
+
 class Reader(Thread):
     """Reads a listener to its end, and counts what it took."""
 
@@ -46,8 +51,12 @@ class Reader(Thread):
         return not stats.pending and self.taken == stats.delivered
 
     @abstractmethod
+    def missing(self, last: dict[str, list[int]]) -> list[int]:
+        """Return the symbols of which the last events that were published did not come."""
+
     def reached(self, last: dict[str, list[int]]) -> bool:
         """Say whether the last events that were published came."""
+        return not self.missing(last)
 
 
 class SalesAndGaps(Reader):
@@ -92,9 +101,9 @@ class SalesAndGaps(Reader):
                 self.violations.add(RIGHT, sale)
             last[symbol], gaps_at_last[symbol] = number, self.gaps
 
-    def reached(self, last: dict[str, list[int]]) -> bool:
-        """Say whether the last sales came."""
-        return self._last == last["sales"]
+    def missing(self, last: dict[str, list[int]]) -> list[int]:
+        """Return the symbols of which the last sales did not come."""
+        return differ(self._last, last["sales"])
 
     def end(self) -> None:
         """Look whether a gap stood at each place where sales were missing."""
@@ -113,7 +122,8 @@ class SaleTables(Reader):
             TimeAndSale, fields=fields, buffer=BUFFER
         )
         super().__init__("tables of sales", self.tables, violations)
-        self.newest = 0
+        # When the last sale of each symbol that came was published.
+        self.published = np.zeros(len(SALES), np.int64)
         self._jumps = jumps
         self._sequence = Sequence(len(SALES), again=False)
         self._received = np.zeros(len(SALES), np.int64)
@@ -145,12 +155,12 @@ class SaleTables(Reader):
             self._jumps.add(jumps)
             # Of equal places numpy takes the last.
             self._received[symbols] = table.received_at
-            self.newest = int(table.time[-1]) * 1_000_000 + int(table.time_nano_part[-1])
+            self.published[symbols] = table.time * 1_000_000 + table.time_nano_part
             self.taken += len(table)
 
-    def reached(self, last: dict[str, list[int]]) -> bool:
-        """Say whether the last sales came."""
-        return self._sequence.last.tolist() == last["sales"]
+    def missing(self, last: dict[str, list[int]]) -> list[int]:
+        """Return the symbols of which the last sales did not come."""
+        return differ(self._sequence.last.tolist(), last["sales"])
 
 
 class Quotes(Reader):
@@ -185,9 +195,9 @@ class Quotes(Reader):
         ):
             self.violations.add(RIGHT, quote)
 
-    def reached(self, last: dict[str, list[int]]) -> bool:
-        """Say whether the last quotes came."""
-        return self._sequence.last.tolist() == last["quotes"]
+    def missing(self, last: dict[str, list[int]]) -> list[int]:
+        """Return the symbols of which the last quotes did not come."""
+        return differ(self._sequence.last.tolist(), last["quotes"])
 
 
 class QuotesInAsyncio(Quotes):
@@ -224,9 +234,9 @@ class LatestQuotes(Reader):
             right = table.bid_price == price(symbols, numbers) / 100
             self.violations.check(bool(right.all()), RIGHT, self.name)
 
-    def reached(self, last: dict[str, list[int]]) -> bool:
-        """Say whether the last quotes came."""
-        return self._sequence.last.tolist() == last["quotes"]
+    def missing(self, last: dict[str, list[int]]) -> list[int]:
+        """Return the symbols of which the last quotes did not come."""
+        return differ(self._sequence.last.tolist(), last["quotes"])
 
 
 class SomeTrades(Reader):
@@ -248,10 +258,9 @@ class SomeTrades(Reader):
             right = trade.price == price(symbol, number) / 100 and symbol % 2 == 0
             self.violations.check(right, RIGHT, trade)
 
-    def reached(self, last: dict[str, list[int]]) -> bool:
-        """Say whether the last trades of the symbols came."""
-        came: list[int] = self._sequence.last[::2].tolist()
-        return came == last["trades"][::2]
+    def missing(self, last: dict[str, list[int]]) -> list[int]:
+        """Return those of the symbols of which the last trades did not come."""
+        return differ(self._sequence.last[::2].tolist(), last["trades"][::2])
 
 
 class HealedSeries(Reader):
@@ -285,9 +294,9 @@ class HealedSeries(Reader):
                 early.remove(self._next[symbol])
                 self._next[symbol] += 1
 
-    def reached(self, last: dict[str, list[int]]) -> bool:
-        """Say whether all came, up to the last."""
-        return [count - 1 for count in self._next] == last["series"]
+    def missing(self, last: dict[str, list[int]]) -> list[int]:
+        """Return the series of which not all came, up to the last."""
+        return differ([count - 1 for count in self._next], last["series"])
 
 
 class States(Thread):
