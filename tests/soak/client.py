@@ -30,8 +30,8 @@ from soak.readers import Reader, SalesAndGaps, SaleTables, States, Unread, other
 LOOK = 0.1
 """Seconds between two looks."""
 
-REST = 20.0
-"""Most seconds for each step of coming to rest."""
+REST = 30.0
+"""Most seconds to come to rest."""
 
 
 @dataclass
@@ -77,6 +77,7 @@ class Client:
         self._states = States(streamer, violations)
         self._churn = Churn(streamer, violations)
         self._seen = Sequence(len(SALES), again=True), Sequence(len(QUOTES), again=True)
+        self._rest_by = 0.0
         self._snapshots: tuple[EventTable[TimeAndSale], EventTable[Quote]] | None = None
 
     def start(self, seed: int) -> None:
@@ -141,21 +142,22 @@ class Client:
 
     def come_to_rest(self) -> None:
         """Let nothing go wrong any more, then nothing be published, and look at what there is."""
+        self._rest_by = time.monotonic() + REST
+        calm: int = self._peer.ask("calm", answer="calm", seconds=self._left())
         self._churn.end()
         self._streamer.subscribe(Trade, TRADES, 0)
-        calm: int = self._peer.ask("calm", answer="calm", seconds=REST)
 
         def is_back() -> bool:
             # Of each symbol: those that are asked for last are back last.
             self._look()
             return int(self._tables.published.min()) > calm
 
-        self._check(until(is_back, REST), "the client is back in the end", "it is not")
-        last = self._peer.ask("finish", answer="last", seconds=REST)
-        published = self._peer.wait_for("published", REST)
+        self._check(self._until(is_back), "the client is back in the end", "it is not")
+        last = self._peer.ask("finish", answer="last", seconds=self._left())
+        published = self._peer.wait_for("published", self._left())
         self.result.published, self.result.published_in = published
         for reader in self._readers:
-            came = until(partial(reader.reached, last), REST)
+            came = self._until(partial(reader.reached, last))
             what = f"{reader.name}: not of {reader.missing(last)}"
             self._check(came, "the last events come to each reader", what)
         self._look_at_accounts()
@@ -169,7 +171,7 @@ class Client:
     def _look_at_accounts(self) -> None:
         by_type = self._streamer.stats().by_type
         for reader in self._readers:
-            until(reader.is_at_rest, REST)
+            self._until(reader.is_at_rest)
             stats = reader.listener.stats()
             counts = f"{reader.name}: {reader.taken} taken, {stats}"
             self._check(reader.is_at_rest(), TAKEN, counts)
@@ -188,7 +190,7 @@ class Client:
                 "trades": self._streamer.snapshot(Trade, TRADES).size.tolist(),
             }
 
-        until(lambda: all(of == last[name] for name, of in latest().items()), REST)
+        self._until(lambda: all(of == last[name] for name, of in latest().items()))
         for name, numbers in latest().items():
             same = numbers == last[name]
             self._check(same, "the latest events are the last that were published", name)
@@ -216,7 +218,7 @@ class Client:
 
         for counts in (losses, gaps):
             self._check(
-                until(partial(agree, counts), REST),
+                self._until(partial(agree, counts)),
                 "each loss has a gap, which is told everywhere",
                 counts(),
             )
@@ -228,12 +230,18 @@ class Client:
         wanted = self._streamer.stats().subscriptions
 
         def subscribed() -> int:
-            count: int = self._peer.ask("count", answer="subscriptions", seconds=REST)
+            count: int = self._peer.ask("count", answer="subscriptions", seconds=self._left())
             return count
 
-        same = until(lambda: subscribed() == wanted, REST)
+        same = self._until(lambda: subscribed() == wanted)
         what = f"{subscribed()} there, {wanted} here"
         self._check(same, "the exchange has the subscriptions that are wanted", what)
+
+    def _left(self) -> float:
+        return max(1.0, self._rest_by - time.monotonic())
+
+    def _until(self, condition: Callable[[], bool]) -> bool:
+        return until(condition, self._left())
 
     def end(self) -> None:
         """Wait for the readers of a streamer that was closed."""
