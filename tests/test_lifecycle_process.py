@@ -234,6 +234,9 @@ def test_a_process_without_descriptors_is_told_so(exchange: Exchange, first: str
             for call in calls:
                 try:
                     call().close()
+                except TimeoutError:
+                    # There was a descriptor to wait with; nobody publishes anything.
+                    pass
                 except (OSError, ConnectionError) as error:
                     print(f"{{type(error).__name__}}: {{error}}")
             if left < 5:
