@@ -1,5 +1,6 @@
 """The command ``dxstream bench``, and what writes the table of a measurement."""
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -7,10 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 from benches.peers.chart import svg
-from benches.peers.feed import FIELDS
 from benches.peers.plan import CLIENTS, plan
+from benches.peers.quotes import FIELDS
 from benches.peers.readers import Columns, Objects, Store
 from benches.peers.table import markdown
+from conftest import until
 
 from dxstream import DXLinkStreamer
 from dxstream.cli import main
@@ -18,7 +20,7 @@ from dxstream.cli.blast_rows import BlastRows
 from dxstream.cli.paths import WAYS, Measured
 from dxstream.cli.serve import blasting
 from dxstream.dxfeed import Quote
-from dxstream.exchange import Blast
+from dxstream.exchange import Blast, Exchange
 
 ROWS = 9_500
 """More than a cycle of the values, and not a whole number of rounds of the symbols."""
@@ -89,6 +91,17 @@ def test_a_wrong_count_sum_or_last_value_is_an_error(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         BlastRows(10, 3).check(count, total, latest)
+
+
+def test_hand_written_programs_ask_for_the_fields_that_dxstream_asks_for(
+    exchange: Exchange,
+) -> None:
+    with DXLinkStreamer(exchange.url) as streamer:
+        streamer.subscribe(Quote, "A", 0)
+        until(lambda: exchange.stats().subscriptions == 1)
+    messages = [json.loads(message) for message in exchange.received()]
+    asked = [of["acceptEventFields"] for of in messages if of["type"] == "FEED_SETUP"]
+    assert asked == [{"Quote": list(FIELDS)}]
 
 
 def read_by_hand(reader: Any, fields: list[str]) -> None:

@@ -10,23 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-FIELDS = {
-    "eventSymbol": "event_symbol",
-    "eventTime": "event_time",
-    "sequence": "sequence",
-    "timeNanoPart": "time_nano_part",
-    "bidTime": "bid_time",
-    "bidExchangeCode": "bid_exchange_code",
-    "bidPrice": "bid_price",
-    "bidSize": "bid_size",
-    "askTime": "ask_time",
-    "askExchangeCode": "ask_exchange_code",
-    "askPrice": "ask_price",
-    "askSize": "ask_size",
-}
-"""The fields that dxstream asks for, so that the same bytes come, and their names in Python."""
-
-NUMBERS = [field for field in FIELDS if not field.endswith(("Symbol", "Code"))]
+from benches.peers.quotes import FIELDS
 
 SETUP = (
     '{"type":"SETUP","channel":0,"version":"0.1-peer/1","keepaliveTimeout":60,'

@@ -7,7 +7,7 @@ from typing import Any
 import uvloop
 from benches.peers import transports
 from benches.peers.feed import Counted
-from benches.peers.quotes import SlottedQuote
+from benches.peers.quotes import SlottedQuote, struct_quote
 from benches.peers.readers import Columns, Latency, Objects, Store
 from benches.peers.run import Found, Run
 
@@ -23,9 +23,7 @@ def _decoder(name: str) -> Any:
 def _reader(run: Run, decoder: str) -> Counted:
     decode = _decoder(decoder)
     symbols = run.expected.symbols
-    make: Any = SlottedQuote
-    if decoder == "msgspec":
-        make = import_module("benches.peers.struct_quote").StructQuote
+    make = struct_quote() if decoder == "msgspec" else SlottedQuote
     match run.way:
         case "async for" | "listen":
             return Objects(decode, symbols, run.rows, make)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 import numpy as np
 import uvloop
-from benches.peers.feed import FIELDS, NUMBERS
 from benches.peers.publish import TYPES
+from benches.peers.quotes import FIELDS, NUMBERS
 from benches.peers.run import Found, Run
 
 from dxstream import DXLinkStreamer, SlowConsumerWarning, dxfeed

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from benches.peers.feed import FIELDS, NUMBERS, Counted, Decode
+from benches.peers.feed import Counted, Decode
+from benches.peers.quotes import FIELDS, NUMBERS
 
 Prices = dict[str, tuple[float, float]]
 
