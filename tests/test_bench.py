@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from benches.peers.chart import svg
+from benches.peers.feed import Counted
 from benches.peers.plan import CLIENTS, plan
 from benches.peers.quotes import FIELDS
 from benches.peers.readers import Columns, Objects, Store
@@ -104,7 +105,7 @@ def test_hand_written_programs_ask_for_the_fields_that_dxstream_asks_for(
     assert asked == [{"Quote": list(FIELDS)}]
 
 
-def read_by_hand(reader: Any, fields: list[str]) -> None:
+def read_by_hand(reader: Counted, fields: list[str]) -> None:
     """Give a hand-written reader the rows of a blast with fields in some order."""
     rows = BlastRows(reader.left, 3)
     reader.replies({"type": "FEED_CONFIG", "eventFields": {"Quote": fields}})
@@ -130,7 +131,8 @@ def test_hand_written_readers_find_fields_where_the_server_says(
     extra = [quote_of] if kind is Objects else []
     reader = kind(None, rows.symbols, rows.count, *extra)
     read_by_hand(reader, fields)
-    rows.check(rows.count - reader.left, getattr(reader, "total", None), reader.latest())
+    assert (reader.total is None) == (kind is Store)
+    rows.check(rows.count - reader.left, reader.total, reader.latest())
 
 
 def results(ours: list[float], theirs: list[float], *, more: bool) -> dict[str, Any]:

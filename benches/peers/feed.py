@@ -7,6 +7,7 @@ caller's choice.
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,11 @@ OPEN = '{"type":"CHANNEL_REQUEST","channel":1,"service":"FEED","parameters":{"co
 
 Decode = Callable[[bytes], Any]
 
+Prices = dict[str, tuple[float, float]]
+"""Bid and ask by symbol."""
 
-class Feed:
+
+class Feed(ABC):
     """A connection's protocol: text in, text out, and the rows of quotes to `read`.
 
     Parameters
@@ -65,16 +69,16 @@ class Feed:
                     ),
                 ]
             case {"type": "FEED_CONFIG", "eventFields": {"Quote": fields}}:
-                self.width = len(fields)
-                self.positions = {field: at for at, field in enumerate(fields)}
-                self.configured()
+                self.configure(fields)
             case {"type": "ERROR"}:
                 msg = f"the exchange says {message}"
                 raise ValueError(msg)
         return []
 
-    def configured(self) -> None:
+    def configure(self, fields: list[str]) -> None:
         """Take note of the positions of fields."""
+        self.width = len(fields)
+        self.positions = {field: at for at, field in enumerate(fields)}
 
     def frame(self, payload: bytes) -> list[str] | None:
         """Take a text message in, and return what to answer."""
@@ -84,13 +88,16 @@ class Feed:
         self.rows(message["data"][1])
         return None
 
+    @abstractmethod
     def rows(self, values: list[Any]) -> None:
         """Read the rows of a message, one after the other in a list."""
-        raise NotImplementedError
 
 
 class Counted(Feed):
     """Counts rows, and measures from the first frame to the last."""
+
+    total: float | None = None
+    """The sum of bid and ask over all rows, if they are read."""
 
     def __init__(self, decode: Decode, symbols: list[str], count: int) -> None:
         super().__init__(decode, symbols)
@@ -108,3 +115,7 @@ class Counted(Feed):
         """Note that all rows have been read."""
         self.seconds = time.perf_counter() - self.began
         self.cpu_seconds = time.process_time() - self.cpu
+
+    @abstractmethod
+    def latest(self) -> Prices:
+        """Return the last prices of each symbol."""

@@ -57,7 +57,6 @@ def measure(run: Run) -> Found:
     transport, decoder = run.client.split(" + ")
     reader = _reader(run, decoder)
     uvloop.run(_stream(run, transport, reader))
-    total = None if isinstance(reader, Store) else reader.total  # type: ignore[attr-defined]
-    run.expected.check(run.rows - reader.left, total, reader.latest())  # type: ignore[attr-defined]
+    run.expected.check(run.rows - reader.left, reader.total, reader.latest())
     found = Found.of(run.rows - reader.first, reader.seconds, reader.cpu_seconds)
     return found.with_ages(reader.ages) if isinstance(reader, Latency) else found

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from benches.peers.feed import Counted, Decode
+from benches.peers.feed import Counted, Decode, Prices
 from benches.peers.quotes import FIELDS, NUMBERS
-
-Prices = dict[str, tuple[float, float]]
 
 
 class Objects(Counted):
@@ -22,13 +20,14 @@ class Objects(Counted):
     ) -> None:
         super().__init__(decode, symbols, count)
         self.make = make
-        self.total = 0.0
+        self.total: float = 0.0
         self.tail: list[Any] = []
         self.in_order = False
         self.pick: Callable[[list[Any]], tuple[Any, ...]] = tuple
 
-    def configured(self) -> None:
+    def configure(self, fields: list[str]) -> None:
         """Find out whether fields come in the order of the class."""
+        super().configure(fields)
         places = [self.positions[field] for field in FIELDS]
         self.in_order = places == list(range(self.width))
         self.pick = itemgetter(*places)
@@ -127,7 +126,7 @@ class Columns(Counted):
     def __init__(self, decode: Decode, symbols: list[str], count: int) -> None:
         super().__init__(decode, symbols, count)
         self.waiting: list[Any] = []
-        self.total = 0.0
+        self.total: float = 0.0
         self.due = 0.0
         self.tail: list[Any] = []
 
