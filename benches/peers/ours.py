@@ -1,15 +1,16 @@
 """Runs of dxstream."""
 
-import asyncio
 import resource
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import numpy as np
 import uvloop
+from benches.peers.conditions import until
 from benches.peers.publish import TYPES
 from benches.peers.quotes import FIELDS, NUMBERS
 from benches.peers.run import Found, Run
@@ -20,7 +21,6 @@ from dxstream.dxfeed import Event, Quote
 
 SNAPSHOTS_EVERY = 0.1
 SNAPSHOTS = 300
-POLL_SECONDS = 0.0005
 
 COLUMNS = [FIELDS[field] for field in NUMBERS]
 
@@ -79,32 +79,40 @@ async def _columns(run: Run) -> Found:
         return _found(measured)
 
 
-async def _kept(run: Run) -> Found:
+def _wait_for(streamer: DXLinkStreamer, events: int) -> None:
+    came = f"{events:,} events have come"
+    until(lambda: streamer.stats().events >= events, every=0.01, what=came)
+
+
+def _wait_for_first(streamer: DXLinkStreamer) -> int:
+    """Wait until events come, and say how many have."""
+    until(lambda: streamer.stats().events > 0, every=0.0005, what="an event has come")
+    return streamer.stats().events
+
+
+def _kept(run: Run) -> Found:
     """Keep the last of each symbol, and read a snapshot ten times a second."""
     expected = run.expected
-    async with DXLinkStreamer(run.url) as streamer:
-        await streamer.subscribe(Quote, expected.symbols, 0)
-        while not (first := streamer.stats().events):
-            await asyncio.sleep(POLL_SECONDS)
+    with DXLinkStreamer(run.url) as streamer:
+        streamer.subscribe(Quote, expected.symbols, 0)
+        first = _wait_for_first(streamer)
         watch = Stopwatch()
-        while (events := streamer.stats().events) < run.rows:
+
+        def all_came() -> bool:
             streamer.snapshot(Quote, fields=COLUMNS)
-            await asyncio.sleep(SNAPSHOTS_EVERY)
+            return streamer.stats().events >= run.rows
+
+        until(all_came, every=SNAPSHOTS_EVERY, what=f"{run.rows:,} events have come")
         table = streamer.snapshot(Quote, expected.symbols)
-        measured = watch.stop(events - first)
+        measured = watch.stop(run.rows - first)
         prices = zip(table.bid_price.tolist(), table.ask_price.tolist(), strict=True)
-        expected.check(events, None, dict(zip(map(str, table.symbols), prices, strict=True)))
+        latest = dict(zip(map(str, table.symbols), prices, strict=True))
+        expected.check(streamer.stats().events, None, latest)
         return _found(measured)
 
 
 def _resident() -> int:
-    with open("/proc/self/statm") as statm:  # noqa: PTH123
-        return int(statm.read().split()[1]) * resource.getpagesize()
-
-
-def _wait_for(streamer: DXLinkStreamer, events: int) -> None:
-    while streamer.stats().events < events:
-        time.sleep(0.01)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _asleep(run: Run) -> Found:
@@ -158,8 +166,11 @@ def _scale(run: Run) -> Found:
         began = time.perf_counter()
         streamer.subscribe(Quote, symbols, 0)
         called = time.perf_counter() - began
-        while sum(count for _, count, *_ in streamer.memory().rings) < len(symbols):
-            time.sleep(0.01)
+        until(
+            lambda: sum(count for _, count, *_ in streamer.memory().rings) >= len(symbols),
+            every=0.01,
+            what=f"each of {len(symbols):,} symbols has an event",
+        )
         seconds = time.perf_counter() - began
         stats, memory = streamer.stats(), streamer.memory()
         latest = streamer.snapshot(Quote, symbols)
@@ -187,8 +198,7 @@ def _listeners(run: Run) -> Found:
             for _ in range(count)
         ]
         streamer.subscribe(Quote, run.expected.symbols, 0)
-        while not (first := streamer.stats().events):
-            time.sleep(POLL_SECONDS)
+        first = _wait_for_first(streamer)
         watch, totals, events = Stopwatch(), [0.0] * count, [0] * count
         while min(events) < run.rows:
             for at, of in enumerate(tables):
@@ -209,14 +219,12 @@ def _types(run: Run) -> Found:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as exchange:
-        assert exchange.stdin is not None
         assert exchange.stdout is not None
         kinds: list[type[Event]] = [getattr(dxfeed, name) for name in names]
         with DXLinkStreamer(exchange.stdout.readline().strip()) as streamer:
             for kind in kinds:
                 streamer.subscribe(kind, run.expected.symbols, 0)
-            while not (first := streamer.stats().events):
-                time.sleep(POLL_SECONDS)
+            first = _wait_for_first(streamer)
             watch = Stopwatch()
             _wait_for(streamer, run.rows)
             measured = watch.stop(run.rows - first)
@@ -224,7 +232,6 @@ def _types(run: Run) -> Found:
             if of_type != dict.fromkeys(names, run.rows // len(names)):
                 msg = f"{of_type} came where {run.rows:,} events were published"
                 raise ValueError(msg)
-            exchange.stdin.close()
         return _found(measured)
 
 
@@ -232,9 +239,9 @@ ASYNC: dict[str, Callable[[Run], Awaitable[Found]]] = {
     "latency": _latency,
     "listen": _listen,
     "columns": _columns,
-    "kept": _kept,
 }
 BLOCKING: dict[str, Callable[[Run], Found]] = {
+    "kept": _kept,
     "asleep": _asleep,
     "snapshot": _snapshot,
     "scale": _scale,
