@@ -215,7 +215,8 @@ def _listeners(run: Run) -> Found:
 def _types(run: Run) -> Found:
     """Keep events of several types, which another exchange than that of the run publishes."""
     names = TYPES[: int(run.way.removeprefix("types "))]
-    command = [sys.executable, "-m", "benches.peers.publish", str(len(names)), str(run.rows)]
+    numbers = map(str, (len(names), run.symbols, run.rows))
+    command = [sys.executable, "-m", "benches.peers.publish", *numbers]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as exchange:

@@ -29,13 +29,10 @@ async def _stream(run: Run) -> Found:
         first = await anext(quotes)
         began, cpu = time.perf_counter(), time.process_time()
         total = float(first.bid_price + first.ask_price)
-        count, tail, ages = 1, [first], []
+        count, tail = 1, [first]
         async for quote in quotes:
             total += float(quote.bid_price + quote.ask_price)
             count += 1
-            if run.way == "latency":
-                stamp = quote.bid_time * 1_000_000 + quote.time_nano_part
-                ages.append(time.monotonic_ns() - stamp)
             if count > run.rows - len(expected.symbols):
                 tail.append(quote)
                 if count == run.rows:
@@ -43,8 +40,7 @@ async def _stream(run: Run) -> Found:
         seconds, used = time.perf_counter() - began, time.process_time() - cpu
         latest = {of.event_symbol: (float(of.bid_price), float(of.ask_price)) for of in tail}
         expected.check(count, total, latest)
-        found = Found.of(count - 1, seconds, used)
-        return found.with_ages(ages) if ages else found
+        return Found.of(count - 1, seconds, used)
 
 
 def measure(run: Run) -> Found:
