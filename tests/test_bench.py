@@ -1,12 +1,15 @@
 """The command ``dxstream bench``, and what writes the table of a measurement."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from benches.peers import crate
 from benches.peers.chart import svg
 from benches.peers.feed import Counted
 from benches.peers.plan import CLIENTS, plan
@@ -192,3 +195,15 @@ def test_the_plan_names_each_line_once_and_known_clients_alone(short: bool) -> N
     lines = plan(short=short)
     assert len({line.key for line in lines}) == len(lines)
     assert {client for line in lines for client in line.ways} == set(CLIENTS)
+
+
+def test_the_rust_peer_counts_as_built_while_its_sources_are_older(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "dxlink-peer"
+    monkeypatch.setattr(crate, "PROGRAM", program)
+    assert not crate.is_built()
+    program.touch()
+    assert crate.is_built()
+    os.utime(program, (0, 0))
+    assert not crate.is_built()

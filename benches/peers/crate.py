@@ -8,6 +8,14 @@ from benches.peers.run import Found, Run
 
 FOLDER = Path(__file__).parent / "dxlink-crate"
 PROGRAM = Path("target/dxlink-peer/release/dxlink-peer")
+SOURCES = ("Cargo.toml", "Cargo.lock", "src/main.rs")
+
+
+def is_built() -> bool:
+    """Say whether the program is there, and newer than what it is built from."""
+    sources = [FOLDER / name for name in SOURCES]
+    newest = max(source.stat().st_mtime for source in sources)
+    return PROGRAM.exists() and PROGRAM.stat().st_mtime > newest
 
 
 def build() -> str | None:
