@@ -103,8 +103,9 @@ def test_forks_while_threads_stream_and_connect_do_not_hang() -> None:
         def connect():
             while not stop.is_set():
                 with DXLinkStreamer(exchange.url) as streamer:
+                    listener = streamer.listen(Quote)
                     streamer.subscribe(Quote, "AAPL", 0)
-                    next(streamer.listen(Quote))
+                    next(listener)
         threads = [threading.Thread(target=connect) for _ in range(3)]
         for thread in threads:
             thread.start()
@@ -114,8 +115,9 @@ def test_forks_while_threads_stream_and_connect_do_not_hang() -> None:
             if pid == 0:
                 with Exchange(None) as another, DXLinkStreamer(another.url) as own:
                     another.publish(Quote("AAPL", bid_price=2))
+                    listener = own.listen(Quote)
                     own.subscribe(Quote, "AAPL", 0)
-                    own.get_event(Quote).result(10)
+                    next(listener)
                 os._exit(0)
             codes.add(os.waitpid(pid, 0)[1])
         stop.set()
