@@ -58,6 +58,12 @@ def _table(heads: list[str], lines: Iterator[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def _rounds(count: int) -> str:
+    if count == 1:
+        return "One round."
+    return f"Median of {count} rounds in turns and, in brackets, the least and the most."
+
+
 def markdown(results: Results) -> str:
     """Write the tables of a measurement.
 
@@ -70,8 +76,7 @@ def markdown(results: Results) -> str:
     method = (
         f"{results['when']}, {results['cpu']}, {results['cores']} cores for server and client "
         f"together, load average {results['load']} before it began, {results['system']}; "
-        f"{versions}. Median of {results['rounds']} rounds in turns and, in brackets, the least "
-        "and the most."
+        f"{versions}. {_rounds(results['rounds'])}"
     )
     reading = (
         "In the last column more than 1 is in favour of dxstream; what is less is in bold. "
