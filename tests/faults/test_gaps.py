@@ -1,11 +1,13 @@
 """Losses over a connection that goes on, and gaps that end when nothing is missing any more."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from conftest import until
+from conftest import DEADLINE, until
 from healing import bid, flows, reconnected, server, stream, subscribed
 
-from dxstream import Gap
+from dxstream import DXLinkStreamer, Gap
 from dxstream.dxfeed import Quote, TimeAndSale
 from dxstream.exchange import Exchange, FaultProxy
 from dxstream.faults import Fault, Inject, Omit
@@ -22,12 +24,31 @@ def refusal(what: str) -> Inject:
 def behind(exchange: Exchange, count: int) -> int:
     """Wait until so many are subscribed; return the last time at which fewer were seen to be."""
     last = 0
-    while True:
+    limit = time.monotonic() + DEADLINE
+    while time.monotonic() < limit:
         now = time.monotonic_ns()
         if exchange.stats().subscriptions == count:
             return last
         last = now
         time.sleep(0.001)
+    raise AssertionError(exchange.stats())
+
+
+@contextmanager
+def refused_after_its_gap(what: str) -> Iterator[DXLinkStreamer]:
+    """Stream a quote that is refused when the gap of a loss is over; check that it goes on."""
+    refused = Fault(refusal(what), after="FEED_DATA", connection=2)
+    with server(refused) as exchange, stream(exchange) as streamer:
+        streamer.subscribe(Quote, "A", 0)
+        flows(exchange, streamer, 1)
+        exchange.close_connections(1012, "again")
+        until(lambda: len(streamer.gaps) == 2)
+        first, second = streamer.gaps
+        assert "1012 again" in first.reason
+        assert (second.types, second.healed) == (("Quote",), ())
+        assert second.received_from <= first.received_to <= second.received_to
+        yield streamer
+        flows(exchange, streamer, 2)
 
 
 def test_a_channel_that_is_closed_unasked_leaves_a_gap() -> None:
@@ -106,34 +127,17 @@ def test_a_gap_ends_when_what_was_refused_for_its_rate_is_subscribed_again() -> 
 
 
 def test_what_is_refused_when_its_gap_is_over_has_another() -> None:
-    refused = Fault(refusal("rate is too high"), after="FEED_DATA", connection=2)
-    with server(refused) as exchange, stream(exchange) as streamer:
-        streamer.subscribe(Quote, "A", 0)
-        flows(exchange, streamer, 1)
-        exchange.close_connections(1012, "again")
-        until(lambda: len(streamer.gaps) == 2)
-        first, second = streamer.gaps
-        assert "1012 again" in first.reason
-        assert second.reason == "the server refused subscriptions of Quote for their rate"
-        assert (second.types, second.healed, second.epoch) == (("Quote",), (), 1)
-        assert second.received_from <= first.received_to <= second.received_to
-        flows(exchange, streamer, 2)
+    with refused_after_its_gap("rate is too high") as streamer:
+        [_, gap] = streamer.gaps
+        assert gap.reason == "the server refused subscriptions of Quote for their rate"
+        assert gap.epoch == 1
 
 
 def test_what_moves_to_a_connection_with_room_has_a_gap() -> None:
-    refused = Fault(refusal("size is too big"), after="FEED_DATA", connection=2)
-    with server(refused) as exchange, stream(exchange) as streamer:
-        streamer.subscribe(Quote, "A", 0)
-        flows(exchange, streamer, 1)
-        exchange.close_connections(1012, "again")
-        until(lambda: len(streamer.gaps) == 2)
-        first, second = streamer.gaps
-        assert "1012 again" in first.reason
-        assert "no room for subscriptions of Quote; another connection has them" in second.reason
-        assert (second.types, second.healed) == (("Quote",), ())
-        assert second.received_from <= first.received_to <= second.received_to
+    with refused_after_its_gap("size is too big") as streamer:
+        [_, gap] = streamer.gaps
+        assert "no room for subscriptions of Quote; another connection has them" in gap.reason
         assert streamer.stats().connections == 2
-        flows(exchange, streamer, 2)
 
 
 def test_a_gap_ends_when_the_server_has_the_last_of_many_subscriptions() -> None:
