@@ -109,17 +109,17 @@ def test_a_channel_that_is_never_configured_leaves_a_gap() -> None:
 
 
 def test_a_gap_ends_when_what_was_refused_for_its_rate_is_subscribed_again() -> None:
-    symbols = [f"S{number}" for number in range(1_500)]
+    symbols = [f"S{number}" for number in range(700)]
     with server(subscription_rate=(300, 600)) as exchange, stream(exchange) as streamer:
         streamer.subscribe(Quote, symbols, 0)
-        subscribed(exchange, 1_500)
+        subscribed(exchange, 700)
         refused = exchange.stats().errors
         assert refused > 0
         # What was never subscribed before has no gap.
         assert streamer.gaps == []
         exchange.close_connections(1012)
         reconnected(streamer)
-        incomplete = behind(exchange, 1_500)
+        incomplete = behind(exchange, 700)
         assert exchange.stats().errors > refused
         until(lambda: streamer.gaps)
         [gap] = streamer.gaps
