@@ -1,10 +1,12 @@
 """Programs that tests run as processes of their own."""
 
+import os
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from conftest import DEADLINE
 
@@ -47,6 +49,20 @@ def ended(running: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """Wait for a program's end; return its exit code and what it said."""
     out, err = running.communicate(timeout=DEADLINE)
     return running.returncode, out, err
+
+
+def output(*arguments: str | Path) -> str:
+    """Run Python to an end that is good and without complaint; return what it said."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
 
 
 def says(script: str, url: str = "sim://") -> str:

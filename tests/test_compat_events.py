@@ -4,8 +4,6 @@ import asyncio
 import copy
 import json
 import pickle
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
@@ -19,6 +17,7 @@ import tastytrade.dxfeed
 from conftest import until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from programs import output
 
 from dxstream import DXLinkStreamer, EventTable, _dxstream, dxfeed
 from dxstream.compat import events
@@ -312,10 +311,7 @@ class TestMethodsOfModels:
             "quote = Quote.model_validate(Quote('A', bid_price=1, ask_price=2))\n"
             "print(quote.model_dump_json(include={'mid_price', 'bid_price'}))\n"
         )
-        ran = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=False
-        )
-        assert (ran.stdout, ran.stderr) == ('{"bid_price":"1.0"}\n', "")
+        assert output("-c", program) == '{"bid_price":"1.0"}\n'
 
 
 class TestStreamer:

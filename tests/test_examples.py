@@ -1,23 +1,15 @@
 """The programs in `examples` run."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+import programs
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def output(name: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
+    return programs.output("-W", "error", EXAMPLES / name).splitlines()
 
 
 def test_every_example_has_a_test() -> None:

@@ -1,12 +1,10 @@
 """What the README shows runs."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import output
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -19,16 +17,7 @@ def blocks() -> list[str]:
 def test_first_lines_of_code_run_as_they_are() -> None:
     code = blocks()[0]
     assert len(code.splitlines()) <= 10
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONUTF8": "1"},
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    rows = [line.split() for line in done.stdout.splitlines()]
+    rows = [line.split() for line in output("-W", "error", "-c", code).splitlines()]
     assert len(rows) == 5
     for symbol, bid, ask in rows:
         assert symbol in ("AAPL", "SPY")
@@ -37,14 +26,7 @@ def test_first_lines_of_code_run_as_they_are() -> None:
 
 @pytest.mark.parametrize("code", blocks())
 def test_every_block_runs(code: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    output("-W", "error", "-c", code)
 
 
 def test_links_lead_to_files() -> None:

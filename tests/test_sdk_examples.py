@@ -6,10 +6,7 @@ show is done here in the same way: candles, one event of each symbol, and a bloc
 
 import asyncio
 import inspect
-import os
 import re
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +20,7 @@ import tastytrade.session
 import tastytrade.streamer
 from anyio.from_thread import start_blocking_portal
 from conftest import DEADLINE
+from programs import output
 
 import dxstream
 from dxstream.exchange import Accounts, Exchange, Market
@@ -68,16 +66,7 @@ def run(exchange: Exchange, code: str, folder: Path) -> list[str]:
             f"alerts.PRODUCTION = ({exchange.api_url!r}, {exchange.account_url!r})\n"
         )
     script.write_text(before + code)
-    done = subprocess.run(
-        [sys.executable, "-m", "dxstream", "run", "--seconds", "5", script],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONUTF8": "1"},
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
+    return output("-m", "dxstream", "run", "--seconds", "5", script).splitlines()
 
 
 def test_the_readme_shows_a_streamer(exchange: Exchange, tmp_path: Path) -> None:
