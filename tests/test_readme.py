@@ -1,13 +1,16 @@
-"""What the README shows runs."""
+"""What the README shows runs, and what documents name is there."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from benches.peers.table import cell
 from programs import output
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
 def blocks() -> list[str]:
@@ -29,15 +32,33 @@ def test_every_block_runs(code: str) -> None:
     output("-W", "error", "-c", code)
 
 
-def test_links_lead_to_files() -> None:
-    for name in ("README.md", "CONTRIBUTING.md"):
-        links = re.findall(r"\]\(([^):]+)\)", (ROOT / name).read_text())
-        assert links
-        assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document: Path) -> None:
+    links = re.findall(r"\]\(([^):]+)\)", document.read_text())
+    assert links or document.name not in ("README.md", "CONTRIBUTING.md")
+    assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-def test_make_targets_of_the_documents_exist() -> None:
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_make_targets_of_a_document_exist(document: Path) -> None:
+    named = r"^make ([a-z-]+) +#|`make ([a-z-]+)[ `]"
+    targets = re.findall(named, document.read_text(), re.MULTILINE)
+    assert targets or document.name not in ("README.md", "CONTRIBUTING.md")
     makefile = (ROOT / "Makefile").read_text()
-    for name in ("README.md", "CONTRIBUTING.md"):
-        for target in re.findall(r"^`?make ([a-z-]+)|`make ([a-z-]+)`", (ROOT / name).read_text()):
-            assert f"\n{target[0] or target[1]}:" in makefile
+    for target in targets:
+        assert f"\n{target[0] or target[1]}:" in makefile
+
+
+def test_the_figures_of_the_table_are_those_that_were_measured() -> None:
+    measured = json.loads((ROOT / "docs" / "performance" / "peers.json").read_text())
+    rates = {
+        line["title"]: line["figures"]["rate"]["clients"]
+        for line in measured["lines"]
+        if "rate" in line["figures"]
+    }
+    lines = [line for line in README.read_text().splitlines() if line.startswith("|")]
+    (_, *clients), _, *rows = [list(map(str.strip, line.split("|")[1:-1])) for line in lines]
+    assert rows
+    for title, *cells in rows:
+        ours = [cell(rates[title][client]) if client in rates[title] else "" for client in clients]
+        assert cells == ours
