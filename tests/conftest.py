@@ -1,5 +1,6 @@
 """What tests share: an exchange, and waiting for things to become true."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,6 +25,13 @@ def until(condition: Callable[[], object], seconds: float = DEADLINE) -> None:
     while not condition():
         assert time.monotonic() < limit, "the condition did not come true in time"
         time.sleep(0.001)
+
+
+async def until_in_loop(condition: Callable[[], object], seconds: float = DEADLINE) -> None:
+    """Let the event loop run until a condition holds; fail after the deadline."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 def io_threads() -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tastytrade
 import tastytrade.session
-from conftest import DEADLINE, until
+from conftest import DEADLINE, until, until_in_loop
 from tastytrade.account import AccountBalance, CurrentPosition
 from tastytrade.order import PlacedOrder
 from tastytrade.watchlists import Watchlist
@@ -140,9 +140,7 @@ def test_functions_of_older_versions_are_called(
         opened = await streamer
         await opened.subscribe_accounts([NUMBER])
         exchange.close_account_connections(1012, "restart")
-        async with asyncio.timeout(DEADLINE):
-            while not again.is_set():
-                await asyncio.sleep(0.01)
+        await until_in_loop(again.is_set)
         await opened.close()
 
     asyncio.run(main())

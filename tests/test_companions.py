@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import until
+from conftest import until, until_in_loop
 
 from dxstream import DXLinkStreamer
 from dxstream.dxfeed import Greeks, Quote, TimeAndSale, Trade, TradeETH
@@ -213,8 +213,7 @@ class TestSubscribe:
         async def stream() -> None:
             async with DXLinkStreamer(exchange.url, companions="subscribe") as streamer:
                 subscribed = streamer.subscribe(Quote, ["AAPL", "MSFT"], 0)
-                while asked(exchange, "add") != ["AAPL", "MSFT"]:
-                    await asyncio.sleep(0.001)
+                await until_in_loop(lambda: asked(exchange, "add") == ["AAPL", "MSFT"])
                 exchange.publish(LAST, Trade("MSFT", day_volume=5.0), AAPL)
                 await subscribed
                 quote = await streamer.get_event(Quote)

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import until
 
 from dxstream import DXLinkStreamer
 from dxstream.dxfeed import Greeks, Quote, Trade
@@ -94,21 +95,14 @@ def test_market_lists_options_that_it_streams() -> None:
 
 
 def test_subscriptions_are_counted_until_they_end() -> None:
-    deadline = time.monotonic() + 30
-
-    def wait_for(subscriptions: int) -> None:
-        while exchange.stats().subscriptions != subscriptions:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-
     with Exchange(None) as exchange:
         with DXLinkStreamer(exchange.url) as streamer:
             streamer.subscribe(Quote, ["A", "B"])
             streamer.subscribe(Trade, "A")
-            wait_for(3)
+            until(lambda: exchange.stats().subscriptions == 3)
             streamer.unsubscribe(Quote, "A")
-            wait_for(2)
-        wait_for(0)
+            until(lambda: exchange.stats().subscriptions == 2)
+        until(lambda: exchange.stats().subscriptions == 0)
 
 
 def test_close_does_not_wait_for_a_timeout() -> None:

@@ -13,7 +13,7 @@ import pytest
 import tastytrade
 import trio
 from account_stream import Follower, small_market
-from conftest import until
+from conftest import until, until_in_loop
 from tastytrade.paper import PaperSession
 
 from dxstream import (
@@ -243,8 +243,7 @@ def test_a_session_with_a_loop_is_asked_in_its_loop(server: Exchange) -> None:
         session = Wrapper(server)
         async with DXLinkStreamer(session, reconnect=SOON) as streamer:
             server.close_connections(1012, "restart")
-            while streamer.epoch == 0:
-                await asyncio.sleep(0.001)
+            await until_in_loop(lambda: streamer.epoch > 0)
         assert set(session.loops) == {asyncio.get_running_loop()}
         assert len(session.loops) >= 2
 

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 from typing import Any
 
 import pytest
-from conftest import DEADLINE, NO_RECONNECT, until
+from conftest import DEADLINE, NO_RECONNECT, until, until_in_loop
 from healing import SOON, reconnected, subscribed
 
 from dxstream import (
@@ -161,9 +161,7 @@ def test_gaps_and_reconnects_are_called_back_in_the_event_loop(
             streamer.subscribe(Quote, "A", 0)
             subscribed(exchange, 1)
             exchange.close_connections(1012, "again")
-            async with asyncio.timeout(DEADLINE):
-                while len(calls) < 3:
-                    await asyncio.sleep(0.001)
+            await until_in_loop(lambda: len(calls) >= 3)
             assert calls[0] == ("disconnect", (streamer,))
             assert calls[1] == ("reconnect", (streamer, 1, 2))
             assert calls[2] == ("gap", (streamer.gaps[0],))
