@@ -60,8 +60,13 @@ class Publisher:
         self._since = 0.0
 
     def first(self) -> list[Event]:
-        """Make what there is before the client comes."""
-        return [self._bar(symbol) for symbol in range(len(CANDLES)) for _ in range(FIRST_BARS)]
+        """Make what there is before the client comes.
+
+        A server says nothing of a series of which it has no event, so that a client does not know
+        whether it has had its history, and asks for all of it again.
+        """
+        bars = [self._bar(symbol) for symbol in range(len(CANDLES)) for _ in range(FIRST_BARS)]
+        return [*map(self._greeks, range(len(SERIES))), *bars]
 
     def events(self, count: int, seconds: float, now: int) -> list[Event]:
         """Make so many events, and those of series of so many seconds; `now` is monotonic ns."""
