@@ -73,6 +73,10 @@ class Follower:
             else:
                 time.sleep(0.005)
 
+    def reconnected(self, times: int) -> None:
+        """Wait until a connection was made again so many times."""
+        self.until(lambda: self.client.counters()["epoch"] == times)
+
     def confirmed(self) -> dict[str, str]:
         """Tell what became of what is wanted."""
         return {name: state for name, state, _ in self.client.confirmed()}

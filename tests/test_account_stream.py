@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from account_stream import Follower, session_of, small_market
@@ -20,8 +21,8 @@ ACCOUNT = "SIM00001"
 OTHER = "SIM00002"
 
 
-def serve(**options: object) -> Exchange:
-    accounts = Accounts(**{"numbers": (ACCOUNT, OTHER), "orders_per_minute": 0.0, **options})  # type: ignore[arg-type]
+def serve(**options: Any) -> Exchange:
+    accounts = Accounts(**{"numbers": (ACCOUNT, OTHER), "orders_per_minute": 0.0, **options})
     return Exchange(small_market(), accounts=accounts)
 
 
@@ -129,7 +130,7 @@ def test_a_token_that_is_revoked_in_the_middle_is_replaced(server: Exchange) -> 
     with Follower(session_of(server), ACCOUNT, heartbeat_interval=0.05) as follower:
         follower.until(follower.is_hydrated)
         server.expire_access_tokens()
-        follower.until(lambda: follower.client.counters()["epoch"] == 1)
+        follower.reconnected(1)
         follower.until(follower.is_hydrated)
         assert server.account_stats().requests["POST /oauth/token"] == 2
 
@@ -140,7 +141,7 @@ def test_a_lost_connection_is_made_again_with_a_snapshot(server: Exchange) -> No
         for epoch in range(1, 4):
             follower.messages.clear()
             server.close_account_connections(1012, "restart")
-            follower.until(lambda epoch=epoch: follower.client.counters()["epoch"] == epoch)  # type: ignore[misc]
+            follower.reconnected(epoch)
             follower.until(lambda: any(one.type == "SnapshotEnd" for one in follower.messages))
         changes, _ = follower.client.changes_since(0)
         states = [change[1] for change in changes]
@@ -169,7 +170,7 @@ def test_a_silent_server_is_left_for_another_connection(server: Exchange) -> Non
     ) as follower:
         follower.until(follower.is_hydrated)
         server.set_account_faults([AccountFault(Stall(), at="heartbeat")])
-        follower.until(lambda: follower.client.counters()["epoch"] == 1)
+        follower.reconnected(1)
         changes, _ = follower.client.changes_since(0)
         reasons = [change[6] for change in changes if change[6]]
         assert reasons == ["the account streamer has said nothing for 0.5 s"]

@@ -13,7 +13,8 @@ import pytest
 import tastytrade
 import trio
 from account_stream import Follower, small_market
-from conftest import until, until_in_loop
+from conftest import until_in_loop
+from healing import reconnected
 from tastytrade.paper import PaperSession
 
 from dxstream import (
@@ -235,7 +236,7 @@ def test_the_session_is_asked_for_each_connection(
     with DXLinkStreamer(make(server), reconnect=SOON) as streamer:
         for epoch in range(1, 3):
             server.close_connections(1012, "restart")
-            until(lambda epoch=epoch: streamer.epoch >= epoch)  # type: ignore[misc]
+            reconnected(streamer, epoch)
 
 
 def test_a_session_with_a_loop_is_asked_in_its_loop(server: Exchange) -> None:
@@ -357,7 +358,7 @@ def test_a_session_is_asked_for_another_access_token(
         follower.until(follower.is_hydrated)
         assert session.refreshed == 1
         server.expire_access_tokens()
-        follower.until(lambda: follower.client.counters()["epoch"] == 1)
+        follower.reconnected(1)
         follower.until(follower.is_hydrated)
         assert session.refreshed == 2
 

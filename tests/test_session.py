@@ -8,11 +8,13 @@ import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from account_stream import Follower, session_of, small_market
 from conftest import until
+from healing import reconnected
 
 from dxstream import (
     AuthenticationError,
@@ -92,9 +94,9 @@ def test_production_and_sandbox_have_their_own_servers() -> None:
         {"account_url": "https://streamer.tastyworks.com"},
     ],
 )
-def test_urls_that_would_show_the_credentials_are_refused(urls: dict[str, str]) -> None:
+def test_urls_that_would_show_the_credentials_are_refused(urls: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="the URL cannot be used"):
-        Session(SECRET, TOKEN, **urls)  # type: ignore[arg-type]
+        Session(SECRET, TOKEN, **urls)
 
 
 def test_a_session_shows_no_secret_and_is_not_pickled(server: Exchange) -> None:
@@ -263,7 +265,7 @@ def test_the_quote_token_is_kept_for_each_reconnect(server: Exchange) -> None:
     with DXLinkStreamer(login(server), reconnect=soon) as streamer:
         for epoch in range(1, 4):
             server.close_connections(1012, "restart")
-            until(lambda epoch=epoch: streamer.epoch >= epoch)  # type: ignore[misc]
+            reconnected(streamer, epoch)
     assert requests(server, QUOTE_TOKENS) == 1
 
 

@@ -6,10 +6,13 @@ from threading import Event, Thread
 
 import numpy as np
 
-from dxstream import DXLinkStreamer
+from dxstream import DXLinkStreamer, EventTable, Gap, Listener
+from dxstream.batches import Batches
 from dxstream.dxfeed import Quote, TimeAndSale, Trade
-from soak.checks import ACCOUNTED, RIGHT, TAKEN, Counted, Violations, adds_up
+from soak.checks import ACCOUNTED, RIGHT, TAKEN, Violations, adds_up
 from soak.market import CANDLES, FIRST_BARS, MINUTE, START, TRADES, price
+
+Some = Listener[Quote] | Listener[TimeAndSale | Gap] | Batches[TimeAndSale]
 
 LOAD_SECONDS = 60.0
 """Most seconds for a history of candles, in which the connection may be lost more than once."""
@@ -66,25 +69,25 @@ class Churn(Thread):
 
     def _listen(self) -> None:
         """Listen for a moment, take some of what came, and stop."""
-        make: dict[str, Callable[[], Counted]] = {
+        make: dict[str, Callable[[], Some]] = {
             "every": lambda: self._streamer.listen(Quote),
             "gaps": lambda: self._streamer.listen(TimeAndSale, gaps=True),
             "latest": lambda: self._streamer.listen(Quote, policy="latest"),
             "tables": lambda: self._streamer.batches(TimeAndSale, max_rate=10),
         }
         kind = self._draw.choice(sorted(make))
-        with_stats = make[kind]()
+        some = make[kind]()
         self._over.wait(self._draw.uniform(0, 0.2))
         taken = 0
-        while taken < 100 and with_stats.stats().pending:
-            got = next(with_stats)  # type: ignore[call-overload]
-            taken += len(got) if kind == "tables" else getattr(got, "epoch", None) is None
-        stats = with_stats.stats()
+        while taken < 100 and some.stats().pending:
+            got = next(some)
+            taken += len(got) if isinstance(got, EventTable) else not isinstance(got, Gap)
+        stats = some.stats()
         what = f"a listener for a moment ({kind}): {stats}"
         self._violations.check(adds_up(stats), ACCOUNTED, what)
         self._violations.check(stats.delivered == taken, TAKEN, f"{taken}, {what}")
-        if kind != "tables":
-            with_stats.close()  # type: ignore[attr-defined]
+        if isinstance(some, Listener):
+            some.close()
         self.listeners += 1
 
     def _load(self) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event as Flag
+from typing import Any
 
 from dxstream.dxfeed import Quote
 from dxstream.exchange import Exchange, FaultProxy
@@ -57,17 +58,17 @@ class Scene:
                 return happened()
         return True
 
-    def fault(self, action: Action, **where: object) -> bool:
+    def fault(self, action: Action, **where: Any) -> bool:
         """Let the exchange do something wrong once, and say whether it did."""
-        self.exchange.set_faults([Fault(action, **where)])  # type: ignore[arg-type]
+        self.exchange.set_faults([Fault(action, **where)])
         try:
             return self.until(lambda: self.exchange.stats().faults[0] > 0)
         finally:
             self.exchange.set_faults([])
 
-    def next_time(self, action: Action, **where: object) -> bool:
+    def next_time(self, action: Action, **where: Any) -> bool:
         """End the connection, and let the exchange do something wrong to the next."""
-        self.exchange.set_faults([Fault(action, connection=1, **where)])  # type: ignore[arg-type]
+        self.exchange.set_faults([Fault(action, connection=1, **where)])
         self.proxy.drop()
         try:
             return self.until(lambda: self.exchange.stats().faults[0] > 0)
