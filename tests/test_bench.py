@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 from benches.peers import crate
+from benches.peers.__main__ import measure
 from benches.peers.chart import svg
 from benches.peers.feed import Counted
-from benches.peers.plan import CLIENTS, plan
+from benches.peers.plan import CLIENTS, Measurement, plan
 from benches.peers.quotes import FIELDS
 from benches.peers.readers import Columns, Objects, Store
 from benches.peers.table import markdown
@@ -209,3 +211,16 @@ def test_the_rust_peer_counts_as_built_while_its_sources_are_older(
     assert crate.is_built()
     os.utime(program, (0, 0))
     assert not crate.is_built()
+
+
+def test_a_peer_that_fails_is_left_out_by_name_and_dxstream_must_not_fail() -> None:
+    ways = {"dxstream": "store", "nobody + orjson": "store"}
+    blast = Blast(wait_for=1_000)
+    line = Measurement("kept", "kept", {"rate": "million events/s"}, ways, 0, blast, rows=4_000)
+    failed: dict[str, str] = {}
+    [(figure, found)] = measure(line, list(ways), 1, failed)["figures"].items()
+    assert (figure, list(found["clients"])) == ("rate", ["dxstream"])
+    assert list(failed) == ["nobody + orjson"]
+    assert failed["nobody + orjson"].startswith("kept: ")
+    with pytest.raises(ValueError, match="KeyError"):
+        measure(replace(line, ways={"dxstream": "none"}), ["dxstream"], 1, {})

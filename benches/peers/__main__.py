@@ -70,11 +70,13 @@ def measure(
                 rows = line.rows_of(client)
                 run = Run(client, line.ways[client], urls[rows], rows, line.blast.symbols)
                 try:
-                    found.setdefault(client, []).append(run_once(run))
+                    figures = run_once(run)
                 except ValueError as error:
                     if client == "dxstream":
                         raise
                     failed[client] = f"{line.title}: {error}"
+                else:
+                    found.setdefault(client, []).append(figures)
     return {
         "key": line.key,
         "title": line.title,
