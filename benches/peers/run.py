@@ -1,7 +1,7 @@
 """What one run is, and what it found; both cross between processes as JSON."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Self
 
 from dxstream.cli.blast_rows import BlastRows
@@ -52,7 +52,7 @@ class Run:
 class Found:
     """What a run measured, having checked its values; `figures` by their names, in their units."""
 
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float]
 
     @classmethod
     def of(cls, events: int, seconds: float, cpu: float) -> Self:
