@@ -396,6 +396,8 @@ impl AccountSession {
         let (yes, no): (Vec<_>, Vec<_>) =
             asked.iter().cloned().partition(|account| named.contains(account));
         for account in no {
+            // Whoever wants it again has it asked for again.
+            self.asked_accounts.remove(&account);
             let error = Error::Subscription(format!(
                 "the account streamer did not confirm the account {account}; \
                  check that it is one of this login's"
@@ -427,6 +429,7 @@ impl AccountSession {
             (HEARTBEAT, FAILED) => self.fail(Failure::Loss(Loss::of_token(text))),
             (HEARTBEAT, _) => self.fail(Failure::Loss(Loss::passing(text))),
             _ => {
+                self.asked_actions.remove(&action);
                 let error = Error::Subscription(text);
                 self.events.push_back(AccountSessionEvent::Refused(action, error));
             }

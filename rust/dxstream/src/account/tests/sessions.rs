@@ -164,6 +164,38 @@ fn an_account_that_the_reply_leaves_out_is_refused_and_the_others_go_on() {
 }
 
 #[test]
+fn what_was_refused_is_asked_for_again_over_the_same_connection_when_it_is_wanted_again() {
+    let mut link = connected(true);
+    let alerts = "quote-alerts-subscribe";
+    link.subscribe_accounts([OTHER.to_owned()]);
+    link.subscribe(alerts.to_owned(), None);
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    confirm(&mut link, &[ACCOUNT], Duration::ZERO);
+    let error = format!(r#"{{"status":"error","action":"{alerts}","message":"failed"}}"#);
+    link.receive(&error, Duration::ZERO);
+    let refused = events(&mut link)
+        .into_iter()
+        .filter(|event| matches!(event, AccountEvent::Refused(..)))
+        .count();
+    assert_eq!(refused, 2);
+    assert!(!link.has_output());
+
+    link.subscribe_accounts([OTHER.to_owned()]);
+    link.subscribe(alerts.to_owned(), None);
+    let frames = sent(&mut link, "Bearer 1", Duration::ZERO);
+    assert_eq!(frames[0]["value"], serde_json::json!([ACCOUNT, OTHER]));
+    assert_eq!(frames[1]["action"], alerts);
+    confirm(&mut link, &[ACCOUNT, OTHER], Duration::ZERO);
+    let events = events(&mut link);
+    let is_confirmed =
+        |event: &AccountEvent| matches!(event, AccountEvent::Confirmed(what) if what == OTHER);
+    assert!(events.iter().any(is_confirmed));
+    let hydrates =
+        |event: &AccountEvent| matches!(event, AccountEvent::Hydrate(what, _) if what == OTHER);
+    assert!(events.iter().any(hydrates));
+}
+
+#[test]
 fn tokens_that_the_server_repeats_are_hidden() {
     let mut link = connected(false);
     link.subscribe("quote-alerts-subscribe".to_owned(), None);
