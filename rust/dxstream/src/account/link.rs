@@ -1,8 +1,9 @@
 //! A connection to the account streamer that heals.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::fetches::Fetches;
 use super::hydration::Hydration;
 use super::message::Notification;
 use super::session::{
@@ -14,9 +15,6 @@ use crate::error::Error;
 use crate::loss::{Loss, Remedy};
 use crate::protocol::{Backoff, ReconnectPolicy};
 use crate::secret::Secret;
-
-/// The longest wait before a snapshot is asked for again.
-const MAX_SNAPSHOT_DELAY: Duration = Duration::from_secs(30);
 
 /// What a link is made with.
 #[derive(Debug, Clone)]
@@ -81,15 +79,6 @@ pub enum AccountEvent {
     Complaint(String),
 }
 
-/// A snapshot that is under way, or to be asked for again.
-#[derive(Debug, Default)]
-struct Fetch {
-    /// Tells its answer from those of attempts before.
-    number: u64,
-    failures: u32,
-    again_at: Option<Duration>,
-}
-
 /// A connection to the account streamer that heals. It knows neither sockets nor a clock.
 ///
 /// Time is the time since a start that the caller chose, the same for all calls. Where a call takes a
@@ -107,8 +96,8 @@ pub struct AccountLink {
     /// Whether a token was refused since the server last accepted one.
     token_refused: bool,
     hydration: Hydration,
-    fetches: BTreeMap<String, Fetch>,
-    last_fetch: u64,
+    fetches: Fetches,
+    /// What was counted until this session began.
     past: AccountCounters,
     events: VecDeque<AccountEvent>,
 }
@@ -126,8 +115,7 @@ impl AccountLink {
             is_accepted: false,
             token_refused: false,
             hydration: Hydration::default(),
-            fetches: BTreeMap::new(),
-            last_fetch: 0,
+            fetches: Fetches::default(),
             past: AccountCounters::default(),
             events: VecDeque::new(),
         }
@@ -160,7 +148,7 @@ impl AccountLink {
 
     /// What all its sessions have counted.
     pub fn counters(&self) -> AccountCounters {
-        self.session.as_ref().map_or(self.past, |session| self.past + session.counters())
+        self.session.as_ref().map_or(self.past, AccountSession::counters)
     }
 
     /// When the server last gave a sign of life.
@@ -204,8 +192,7 @@ impl AccountLink {
         match (&self.step, &self.session) {
             (AccountStep::Wait(until), _) => Some(*until),
             (AccountStep::Converse, Some(session)) => {
-                let fetches = self.fetches.values().filter_map(|fetch| fetch.again_at);
-                Some(fetches.fold(session.deadline(), Duration::min))
+                self.fetches.deadline().into_iter().chain([session.deadline()]).min()
             }
             _ => None,
         }
@@ -213,7 +200,7 @@ impl AccountLink {
 
     /// Takes note of an open socket.
     pub fn connected(&mut self, now: Duration) {
-        self.session = Some(AccountSession::new(self.settings.session, now));
+        self.session = Some(AccountSession::new(self.settings.session, self.past, now));
         self.is_accepted = false;
         self.step = AccountStep::Converse;
         self.ask();
@@ -223,15 +210,12 @@ impl AccountLink {
     pub fn tick(&mut self, now: Duration) {
         match (&self.step, &mut self.session) {
             (AccountStep::Wait(until), _) if *until <= now => {
-                let none = self.wanted.accounts.is_empty();
-                self.step = if none { AccountStep::Idle } else { AccountStep::Connect };
+                self.step = AccountStep::Connect;
             }
             (AccountStep::Converse, Some(session)) => session.tick(now),
             _ => {}
         }
-        let due = |fetch: &Fetch| fetch.again_at.is_some_and(|at| at <= now);
-        let due = self.fetches.iter().filter(|(_, fetch)| due(fetch));
-        for account in due.map(|(account, _)| account.clone()).collect::<Vec<_>>() {
+        for account in self.fetches.due(now) {
             self.fetch(account);
         }
         self.take_events(now);
@@ -365,7 +349,7 @@ impl AccountLink {
     fn end_session(&mut self) {
         self.is_accepted = false;
         if let Some(session) = self.session.take() {
-            self.past = self.past + session.counters();
+            self.past = session.counters();
         }
         self.fetches.clear();
         let held = self.hydration.release_all();
@@ -373,25 +357,17 @@ impl AccountLink {
     }
 
     fn fetch(&mut self, account: String) {
-        self.last_fetch += 1;
-        let number = self.last_fetch;
         self.hydration.begin(&account);
-        let fetch = self.fetches.entry(account.clone()).or_default();
-        (fetch.number, fetch.again_at) = (number, None);
+        let number = self.fetches.begin(&account);
         self.events.push_back(AccountEvent::Hydrate(account, number));
-    }
-
-    fn is_current(&self, account: &str, number: u64) -> bool {
-        let current = |fetch: &Fetch| fetch.number == number && fetch.again_at.is_none();
-        self.fetches.get(account).is_some_and(current)
     }
 
     /// Takes the snapshot of an account that was asked for with this number.
     pub fn hydrated(&mut self, account: &str, number: u64, snapshot: Vec<Notification>) {
-        if !self.is_current(account, number) {
+        if !self.fetches.is_current(account, number) {
             return;
         }
-        self.fetches.remove(account);
+        self.fetches.end(account);
         let end = snapshot::end(account, &snapshot);
         let held = self.hydration.release(account);
         let all = snapshot.into_iter().chain([end]).chain(held);
@@ -401,7 +377,7 @@ impl AccountLink {
 
     /// Takes note that the snapshot that was asked for with this number cannot be had, now or at all.
     pub fn not_hydrated(&mut self, account: &str, number: u64, loss: &Loss, now: Duration) {
-        if !self.is_current(account, number) {
+        if !self.fetches.is_current(account, number) {
             return;
         }
         let text = format!("no snapshot of an account: {}", loss.error);
@@ -412,20 +388,7 @@ impl AccountLink {
     fn give_up(&mut self, account: &str, remedy: Remedy, now: Duration) {
         let held = self.hydration.release(account);
         self.events.extend(held.into_iter().map(AccountEvent::Notification));
-        let Some(fetch) = self.fetches.get_mut(account) else { return };
-        let delay = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(fetch.failures));
-        fetch.failures = fetch.failures.saturating_add(1);
-        let delay = delay.min(MAX_SNAPSHOT_DELAY);
-        match remedy {
-            Remedy::None => {
-                self.fetches.remove(account);
-            }
-            Remedy::After(least) => {
-                let least = least.min(ReconnectPolicy::MAX_RETRY_AFTER);
-                fetch.again_at = Some(now + least.max(delay));
-            }
-            _ => fetch.again_at = Some(now + delay),
-        }
+        self.fetches.fail(account, remedy, now);
     }
 
     fn take_events(&mut self, now: Duration) {

@@ -6,6 +6,7 @@
 //! The server sends what changes, each time as the whole object, and nothing when a client connects.
 //! What there is already comes from REST, and [`Hydration`] puts it in front of what has come meanwhile.
 
+mod fetches;
 mod hydration;
 mod link;
 mod message;

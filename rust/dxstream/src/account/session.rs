@@ -1,11 +1,10 @@
 //! One connection to the account streamer.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ops::Add;
 use std::time::Duration;
 
 use super::message::{self, Incoming, Notification, Reply, Request, Value};
-use super::sequence::{Sequence, SequenceCounts};
+use super::sequence::SequenceCounts;
 use super::wanted::Wanted;
 use crate::error::Error;
 use crate::loss::{Loss, one_line};
@@ -48,7 +47,7 @@ impl Default for AccountSessionSettings {
     }
 }
 
-/// What a session counts.
+/// What is counted of a connection, and of those before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountCounters {
     /// Text frames.
@@ -71,25 +70,6 @@ pub struct AccountCounters {
     pub heartbeats_answered: u64,
     /// What the numbers of the notifications say.
     pub sequence: SequenceCounts,
-}
-
-impl Add for AccountCounters {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            messages: self.messages + other.messages,
-            bytes: self.bytes + other.bytes,
-            notifications: self.notifications + other.notifications,
-            replies: self.replies + other.replies,
-            unmatched_replies: self.unmatched_replies + other.unmatched_replies,
-            malformed: self.malformed + other.malformed,
-            unknown: self.unknown + other.unknown,
-            heartbeats: self.heartbeats + other.heartbeats,
-            heartbeats_answered: self.heartbeats_answered + other.heartbeats_answered,
-            sequence: self.sequence + other.sequence,
-        }
-    }
 }
 
 /// What a session's owner must know.
@@ -142,7 +122,8 @@ pub struct AccountSession {
     last_received: Duration,
     /// There is none before `connect` is confirmed.
     next_heartbeat: Option<Duration>,
-    sequence: Sequence,
+    /// The highest number of a notification so far.
+    last_sequence: Option<i64>,
     /// The last tokens that were sent, without "Bearer".
     tokens: VecDeque<Secret>,
     counters: AccountCounters,
@@ -151,8 +132,8 @@ pub struct AccountSession {
 }
 
 impl AccountSession {
-    /// A session over a socket that was just opened.
-    pub fn new(settings: AccountSessionSettings, now: Duration) -> Self {
+    /// A session over a socket that was just opened, which goes on with the counts of those before it.
+    pub fn new(settings: AccountSessionSettings, counters: AccountCounters, now: Duration) -> Self {
         Self {
             settings,
             outbox: VecDeque::new(),
@@ -163,9 +144,9 @@ impl AccountSession {
             confirmed: BTreeSet::new(),
             last_received: now,
             next_heartbeat: None,
-            sequence: Sequence::default(),
+            last_sequence: None,
             tokens: VecDeque::new(),
-            counters: AccountCounters::default(),
+            counters,
             events: VecDeque::new(),
             failure: None,
         }
@@ -178,7 +159,7 @@ impl AccountSession {
 
     /// What was counted.
     pub fn counters(&self) -> AccountCounters {
-        AccountCounters { sequence: self.sequence.counts, ..self.counters }
+        self.counters
     }
 
     /// When the server last gave a sign of life.
@@ -333,7 +314,7 @@ impl AccountSession {
                 Incoming::Notification(notification) => {
                     self.counters.notifications += 1;
                     if let Some(number) = notification.sequence {
-                        self.sequence.note(number);
+                        self.counters.sequence.note(&mut self.last_sequence, number);
                     }
                     self.events.push_back(AccountSessionEvent::Notification(notification));
                 }
