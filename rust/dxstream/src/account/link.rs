@@ -302,6 +302,7 @@ impl AccountLink {
             self.step = AccountStep::Over(error.clone());
         }
         self.wanted.actions.remove(&what);
+        self.fetches.end(&what);
         let held = self.hydration.release(&what);
         self.events.extend(held.into_iter().map(AccountEvent::Notification));
         self.events.push_back(AccountEvent::Refused(what, error));

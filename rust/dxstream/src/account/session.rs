@@ -379,6 +379,7 @@ impl AccountSession {
         for account in no {
             // Whoever wants it again has it asked for again.
             self.asked_accounts.remove(&account);
+            self.confirmed.remove(&account);
             let error = Error::Subscription(format!(
                 "the account streamer did not confirm the account {account}; \
                  check that it is one of this login's"

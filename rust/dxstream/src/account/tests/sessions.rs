@@ -196,6 +196,40 @@ fn what_was_refused_is_asked_for_again_over_the_same_connection_when_it_is_wante
 }
 
 #[test]
+fn an_account_that_is_refused_later_is_confirmed_and_has_a_snapshot_once_it_is_wanted_again() {
+    let mut link = AccountLink::new(settings(true));
+    link.subscribe_accounts([ACCOUNT.to_owned(), OTHER.to_owned()]);
+    link.connected(Duration::ZERO);
+    let number_of = |events: &[AccountEvent], account| {
+        events.iter().find_map(|event| match event {
+            AccountEvent::Hydrate(what, number) if what == account => Some(*number),
+            _ => None,
+        })
+    };
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    confirm(&mut link, &[ACCOUNT, OTHER], Duration::ZERO);
+    let first = number_of(&events(&mut link), ACCOUNT).unwrap();
+    link.subscribe_accounts(["5WT00002".to_owned()]);
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    confirm(&mut link, &[OTHER, "5WT00002"], Duration::ZERO);
+    events(&mut link);
+    // Nobody wants the snapshot that was under way.
+    link.hydrated(ACCOUNT, first, Vec::new());
+    assert!(events(&mut link).is_empty());
+
+    link.subscribe_accounts([ACCOUNT.to_owned()]);
+    sent(&mut link, "Bearer 1", Duration::ZERO);
+    confirm(&mut link, &[ACCOUNT, OTHER, "5WT00002"], Duration::ZERO);
+    let events = events(&mut link);
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, AccountEvent::Confirmed(what) if what == ACCOUNT))
+    );
+    assert!(number_of(&events, ACCOUNT).is_some_and(|number| number > first));
+}
+
+#[test]
 fn tokens_that_the_server_repeats_are_hidden() {
     let mut link = connected(false);
     link.subscribe("quote-alerts-subscribe".to_owned(), None);
