@@ -1,7 +1,6 @@
 //! One connection of a streamer: does what its [`Link`] says with sockets and the clock.
 
 use std::hash::{BuildHasher, RandomState};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::time::sleep_until;
 
 use super::clock::{instant, now};
 use super::command::Command;
+use super::commanded::Commanded;
 use super::endpoint::Endpoint;
 use super::said::{self, Unreadable};
 use super::saturation;
@@ -20,9 +20,6 @@ use crate::log;
 use crate::loss::{Loss, Remedy};
 use crate::protocol::{Displaced, Gap, Link, LinkEvent, Step};
 use crate::store::StoreWriter;
-
-/// Messages that are read before commands and deadlines are looked at again.
-const MESSAGES_AT_ONCE: usize = 64;
 
 /// Messages that take longer to take in hold up the others, which is worth a warning.
 const SLOW_MESSAGES: Duration = Duration::from_millis(250);
@@ -186,22 +183,6 @@ impl LinkTask {
         }
     }
 
-    /// What comes of `work`, during which commands are obeyed; nothing where the link is to be closed.
-    async fn obeying<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                command = self.commands.recv() => {
-                    if self.obey(command) {
-                        return None;
-                    }
-                }
-                done = &mut work => return Some(done),
-            }
-        }
-    }
-
     /// Carries messages until the connection is lost; nothing where it is to be closed.
     async fn converse(&mut self, socket: &mut Socket) -> Option<Loss> {
         loop {
@@ -259,10 +240,9 @@ impl LinkTask {
         first: Result<Received, Loss>,
         socket: &mut Socket,
     ) -> Result<(), Loss> {
-        let mut next = first;
         let spoken_of = said::of_messages();
-        for left in (0..MESSAGES_AT_ONCE).rev() {
-            match next? {
+        for message in socket.with_those_here(first) {
+            match message? {
                 Received::Text(text) => {
                     if spoken_of {
                         said::message("received", self.number, &text);
@@ -279,11 +259,6 @@ impl LinkTask {
                     return Err(self.link.closed(code, &reason));
                 }
             }
-            if left == 0 {
-                break;
-            }
-            let Some(received) = socket.receive_now() else { break };
-            next = received;
         }
         Ok(())
     }
@@ -301,50 +276,6 @@ impl LinkTask {
         }
         let store = &self.shared.store;
         self.link.lost(loss, |kind, symbol| store.last_time(kind, symbol), now(), draw());
-    }
-
-    /// Carries out a command; says whether the link is to be closed.
-    fn obey(&mut self, command: Option<Command>) -> bool {
-        let now = now();
-        match command {
-            Some(Command::Subscribe { key, entries, from_time, aggregation_period }) => {
-                tracing::debug!(
-                    target: log::CONNECTION,
-                    "connection {}: subscribes {} of {}",
-                    self.number,
-                    entries.len(),
-                    key.kind.name()
-                );
-                self.link.subscribe(key, entries, from_time, aggregation_period, now);
-            }
-            Some(Command::TakeOver { displaced, last }) => {
-                tracing::debug!(
-                    target: log::CONNECTION,
-                    "connection {}: takes over {} of {}",
-                    self.number,
-                    displaced.entry.symbol,
-                    displaced.key.kind.name()
-                );
-                self.link.take_over(displaced, last, now);
-            }
-            Some(Command::Unsubscribe { kind, contract, entries }) => {
-                tracing::debug!(
-                    target: log::CONNECTION,
-                    "connection {}: unsubscribes {} of {}",
-                    self.number,
-                    entries.len(),
-                    kind.name()
-                );
-                self.link.unsubscribe(kind, contract, &entries, now);
-            }
-            Some(Command::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
-            // The streamer's task makes subscriptions of companions.
-            Some(Command::Accompany { .. }) => {}
-            Some(Command::Close) | None => return true,
-            #[cfg(test)]
-            Some(Command::Panic { .. }) => panic!("a test asked for it"),
-        }
-        false
     }
 
     /// Tells the handle what has happened.
@@ -418,6 +349,57 @@ impl LinkTask {
         }
         // Last, so that whoever sees a count finds what belongs to it.
         self.shared.count(self.number, counters, last_received, parsing, now);
+    }
+}
+
+impl Commanded for LinkTask {
+    type Command = Command;
+
+    fn commands(&mut self) -> &mut mpsc::UnboundedReceiver<Command> {
+        &mut self.commands
+    }
+
+    fn obey(&mut self, command: Option<Command>) -> bool {
+        let now = now();
+        match command {
+            Some(Command::Subscribe { key, entries, from_time, aggregation_period }) => {
+                tracing::debug!(
+                    target: log::CONNECTION,
+                    "connection {}: subscribes {} of {}",
+                    self.number,
+                    entries.len(),
+                    key.kind.name()
+                );
+                self.link.subscribe(key, entries, from_time, aggregation_period, now);
+            }
+            Some(Command::TakeOver { displaced, last }) => {
+                tracing::debug!(
+                    target: log::CONNECTION,
+                    "connection {}: takes over {} of {}",
+                    self.number,
+                    displaced.entry.symbol,
+                    displaced.key.kind.name()
+                );
+                self.link.take_over(displaced, last, now);
+            }
+            Some(Command::Unsubscribe { kind, contract, entries }) => {
+                tracing::debug!(
+                    target: log::CONNECTION,
+                    "connection {}: unsubscribes {} of {}",
+                    self.number,
+                    entries.len(),
+                    kind.name()
+                );
+                self.link.unsubscribe(kind, contract, &entries, now);
+            }
+            Some(Command::UnsubscribeAll { kind }) => self.link.unsubscribe_all(kind, now),
+            // The streamer's task makes subscriptions of companions.
+            Some(Command::Accompany { .. }) => {}
+            Some(Command::Close) | None => return true,
+            #[cfg(test)]
+            Some(Command::Panic { .. }) => panic!("a test asked for it"),
+        }
+        false
     }
 }
 

@@ -10,6 +10,7 @@ mod changes;
 mod client;
 mod clock;
 mod command;
+mod commanded;
 mod companions;
 mod endpoint;
 pub mod fork;

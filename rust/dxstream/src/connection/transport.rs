@@ -55,6 +55,9 @@ impl Default for Limits {
     }
 }
 
+/// Most messages that are taken before commands and deadlines are looked at again.
+const MESSAGES_AT_ONCE: usize = 64;
+
 /// Most bytes that wait to be sent before the connection is given up.
 const MAX_WRITE_BUFFER: usize = 4 << 20;
 
@@ -133,9 +136,14 @@ impl Socket {
         received(self.stream.next().await)
     }
 
-    /// The next message, if it is here already.
-    pub(super) fn receive_now(&mut self) -> Option<Result<Received>> {
-        self.stream.next().now_or_never().map(received)
+    /// A message that came, and those behind it that are here already; so many that whoever takes them
+    /// can look at other things from time to time.
+    pub(super) fn with_those_here(
+        &mut self,
+        first: Result<Received>,
+    ) -> impl Iterator<Item = Result<Received>> {
+        let more = std::iter::from_fn(|| self.stream.next().now_or_never().map(received));
+        std::iter::once(first).chain(more).take(MESSAGES_AT_ONCE)
     }
 
     /// Sends text frames, all at once.

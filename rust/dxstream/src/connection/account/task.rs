@@ -1,6 +1,5 @@
 //! The task of an account stream: does what its [`AccountLink`] says with sockets, REST and the clock.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::time::sleep_until;
 
 use super::super::api::Api;
 use super::super::clock::{instant, monotonic_nanos, now};
+use super::super::commanded::Commanded;
 use super::super::link::draw;
 use super::super::transport::{Limits, Received, Socket};
 use super::AccountSettings;
@@ -21,9 +21,6 @@ use crate::error::Error;
 use crate::log;
 use crate::loss::Loss;
 use crate::secret::Secret;
-
-/// Messages that are read before commands and deadlines are looked at again.
-const MESSAGES_AT_ONCE: usize = 64;
 
 /// Most snapshots that are fetched at once.
 const FETCHES_AT_ONCE: usize = 4;
@@ -171,22 +168,6 @@ impl AccountTask {
         self.link.failed(failure, now(), draw());
     }
 
-    /// What comes of `work`, during which commands are obeyed; nothing where the stream is to be closed.
-    async fn obeying<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                command = self.commands.recv() => {
-                    if self.obey(command) {
-                        return None;
-                    }
-                }
-                done = &mut work => return Some(done),
-            }
-        }
-    }
-
     /// Carries messages until the connection is lost; nothing where it is to be closed.
     async fn converse(&mut self, socket: &mut Socket) -> Option<Failure> {
         let api = self.api.clone();
@@ -249,9 +230,8 @@ impl AccountTask {
         first: Result<Received, Loss>,
         socket: &mut Socket,
     ) -> Result<(), Loss> {
-        let mut next = first;
-        for left in (0..MESSAGES_AT_ONCE).rev() {
-            match next? {
+        for message in socket.with_those_here(first) {
+            match message? {
                 Received::Text(text) => self.link.receive(&text, now()),
                 Received::Binary => self.link.receive_binary(now()),
                 Received::Alive => self.link.receive_sign_of_life(now()),
@@ -261,11 +241,6 @@ impl AccountTask {
                     return Err(self.link.closed(code, &reason));
                 }
             }
-            if left == 0 {
-                break;
-            }
-            let Some(received) = socket.receive_now() else { break };
-            next = received;
         }
         Ok(())
     }
@@ -273,16 +248,6 @@ impl AccountTask {
     fn deadline(&self) -> tokio::time::Instant {
         // An idle link has nothing to wait for but commands.
         instant(self.link.deadline().unwrap_or_else(|| now() + Duration::from_hours(24)))
-    }
-
-    /// Carries out a command; says whether the stream is to be closed.
-    fn obey(&mut self, command: Option<AccountCommand>) -> bool {
-        match command {
-            Some(AccountCommand::Accounts(accounts)) => self.link.subscribe_accounts(accounts),
-            Some(AccountCommand::Action(action, user)) => self.link.subscribe(action, user),
-            Some(AccountCommand::Close) | None => return true,
-        }
-        false
     }
 
     /// Tells the handle what has happened.
@@ -333,6 +298,23 @@ impl AccountTask {
                 }
             }
         }
+    }
+}
+
+impl Commanded for AccountTask {
+    type Command = AccountCommand;
+
+    fn commands(&mut self) -> &mut mpsc::UnboundedReceiver<AccountCommand> {
+        &mut self.commands
+    }
+
+    fn obey(&mut self, command: Option<AccountCommand>) -> bool {
+        match command {
+            Some(AccountCommand::Accounts(accounts)) => self.link.subscribe_accounts(accounts),
+            Some(AccountCommand::Action(action, user)) => self.link.subscribe(action, user),
+            Some(AccountCommand::Close) | None => return true,
+        }
+        false
     }
 }
 
