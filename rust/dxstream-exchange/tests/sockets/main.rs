@@ -1,5 +1,6 @@
 //! The exchange as its clients see it: real sockets, real time, deadlines in place of sleeps.
 
+mod accounts;
 mod blasts;
 mod client;
 mod fault_checks;

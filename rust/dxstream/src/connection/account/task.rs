@@ -1,8 +1,11 @@
 //! The task of an account stream: does what its [`AccountLink`] says with sockets, REST and the clock.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{Fuse, FusedFuture};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
@@ -171,6 +174,9 @@ impl AccountTask {
     /// Carries messages until the connection is lost; nothing where it is to be closed.
     async fn converse(&mut self, socket: &mut Socket) -> Option<Failure> {
         let api = self.api.clone();
+        // Every message has a token that is valid when it is sent. A server that makes one slowly does not
+        // keep what is told meanwhile from being read.
+        let mut token = pin!(Fuse::terminated());
         loop {
             self.publish();
             if let Some(failure) = self.link.take_failure() {
@@ -180,17 +186,8 @@ impl AccountTask {
                 // Nothing is wanted any more; the step says what follows.
                 return Some(Failure::Over);
             }
-            while self.link.has_output() {
-                // Every message has a token that is valid when it is sent.
-                let token = match self.obeying(api.token(None)).await? {
-                    Ok(token) => token,
-                    Err(loss) => return Some(Failure::Loss(loss)),
-                };
-                let frame = self.link.next_output(&token, now());
-                self.used = Some(token);
-                if let Err(loss) = self.obeying(socket.send(frame.into_iter())).await? {
-                    return Some(Failure::Loss(loss));
-                }
+            if self.link.has_output() && token.is_terminated() {
+                token.set(api.token(None).fuse());
             }
             let deadline = self.deadline();
             tokio::select! {
@@ -201,6 +198,15 @@ impl AccountTask {
                     }
                 }
                 () = sleep_until(deadline) => self.link.tick(now()),
+                token = &mut token => {
+                    let sent = match token {
+                        Ok(token) => self.send(socket, token).await?,
+                        Err(loss) => Err(loss),
+                    };
+                    if let Err(loss) = sent {
+                        return Some(Failure::Loss(loss));
+                    }
+                }
                 received = socket.receive() => {
                     if let Err(loss) = self.take_messages(received, socket) {
                         self.publish();
@@ -209,17 +215,36 @@ impl AccountTask {
                     }
                 }
                 Some(fetched) = self.fetches.join_next(), if !self.fetches.is_empty() => {
-                    // A task that panicked is reported by the link's next attempt.
-                    if let Ok((account, number, snapshot)) = fetched {
-                        match snapshot {
-                            Ok(snapshot) => self.link.hydrated(&account, number, snapshot),
-                            Err(loss) => {
-                                self.shared.snapshot_failed();
-                                self.link.not_hydrated(&account, number, &loss, now());
-                            }
+                    match fetched {
+                        Ok(fetched) => self.take_snapshot(fetched),
+                        Err(panicked) => {
+                            let text = format!(
+                                "the request for a snapshot ended unexpectedly; this is a defect of \
+                                 dxstream: {panicked}"
+                            );
+                            let loss = Loss::lasting(Error::ConnectionLost(text));
+                            return Some(Failure::Loss(loss));
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// Sends all that waits, with a token that is valid now; nothing where the stream is to be closed.
+    async fn send(&mut self, socket: &mut Socket, token: Secret) -> Option<Result<(), Loss>> {
+        let frames = std::iter::from_fn(|| self.link.next_output(&token, now()));
+        let frames: Vec<_> = frames.collect();
+        self.used = Some(token);
+        self.obeying(socket.send(frames.into_iter())).await
+    }
+
+    fn take_snapshot(&mut self, (account, number, snapshot): Fetched) {
+        match snapshot {
+            Ok(snapshot) => self.link.hydrated(&account, number, snapshot),
+            Err(loss) => {
+                self.shared.snapshot_failed();
+                self.link.not_hydrated(&account, number, &loss, now());
             }
         }
     }
