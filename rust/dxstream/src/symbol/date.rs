@@ -38,6 +38,11 @@ impl Date {
         Self::new(2000 + number / 10_000, number / 100 % 100, number % 100)
     }
 
+    /// The day as [`Date::from_yymmdd`] reads it.
+    pub fn yymmdd(self) -> String {
+        format!("{:02}{:02}{:02}", self.year % 100, self.month, self.day)
+    }
+
     /// The year.
     pub fn year(self) -> u32 {
         self.year
@@ -78,6 +83,7 @@ mod tests {
                 for day in 1..32 {
                     if let Some(day) = Date::new(year, month, day) {
                         assert_eq!(day.since_1970(), last + 1, "{day:?}");
+                        assert_eq!(Date::from_yymmdd(&day.yymmdd()), Some(day));
                         last += 1;
                     }
                 }

@@ -170,6 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::symbol::tests::any_occ;
 
     fn dxfeed(symbol: &str) -> Result<String, String> {
         to_dxfeed(symbol, 2025).map(Cow::into_owned).map_err(|error| error.to_string())
@@ -337,13 +338,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_ways(
-            root in "[A-Z][A-Z0-9]{0,5}",
-            (year, month, day) in (0..100, 1..13, 1..29),
-            right in "[CP]",
-            strike in 1..100_000_000,
-        ) {
-            let occ = format!("{root:<6}{year:02}{month:02}{day:02}{right}{strike:08}");
+        fn both_ways(occ in any_occ()) {
             let converted = dxfeed(&occ).unwrap();
             prop_assert_eq!(dxfeed(&converted), Ok(converted.clone()));
             prop_assert_eq!(to_occ(&converted), Ok(occ));

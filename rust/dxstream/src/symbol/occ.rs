@@ -51,7 +51,6 @@ pub enum OptionSymbolError {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OptionSymbol {
     root: String,
-    date: String,
     expiry: Date,
     call: bool,
     strike: u32,
@@ -114,13 +113,7 @@ impl OptionSymbol {
         if !(1..STRIKE_LIMIT).contains(&strike) {
             return Err(OptionSymbolError::Strike);
         }
-        Ok(Self {
-            root: root.to_owned(),
-            date: date.to_owned(),
-            expiry,
-            call: right == "C",
-            strike,
-        })
+        Ok(Self { root: root.to_owned(), expiry, call: right == "C", strike })
     }
 
     /// The OCC root, without padding.
@@ -145,13 +138,14 @@ impl OptionSymbol {
 
     /// The OCC symbol.
     pub fn to_occ(&self) -> String {
-        format!("{:<ROOT$}{}{}{:08}", self.root, self.date, self.right(), self.strike)
+        let Self { root, expiry, strike, .. } = self;
+        format!("{root:<ROOT$}{}{}{strike:08}", expiry.yymmdd(), self.right())
     }
 
     /// The dxFeed symbol, its strike without trailing zeros.
     pub fn to_dxfeed(&self) -> String {
         let (whole, part) = (self.strike / 1000, self.strike % 1000);
-        let mut text = format!(".{}{}{}{whole}", self.root, self.date, self.right());
+        let mut text = format!(".{}{}{}{whole}", self.root, self.expiry.yymmdd(), self.right());
         if part != 0 {
             write!(text, ".{part:03}").expect("a String takes any text");
             text.truncate(text.trim_end_matches('0').len());
@@ -179,6 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::symbol::tests::any_occ;
 
     fn to_occ(text: &str) -> Result<String, OptionSymbolError> {
         OptionSymbol::from_dxfeed(text).map(|option| option.to_occ())
@@ -263,13 +258,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_ways(
-            root in "[A-Z][A-Z0-9]{0,5}",
-            (year, month, day) in (0..100, 1..13, 1..29),
-            right in "[CP]",
-            strike in 1..STRIKE_LIMIT,
-        ) {
-            let occ = format!("{root:<6}{year:02}{month:02}{day:02}{right}{strike:08}");
+        fn both_ways(occ in any_occ()) {
             let dxfeed = to_dxfeed(&occ).unwrap();
             prop_assert_eq!(to_occ(&dxfeed), Ok(occ));
         }

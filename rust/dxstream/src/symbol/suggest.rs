@@ -117,6 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::symbol::tests::any_occ;
 
     #[test]
     fn other_notations_of_options_lead_to_dxfeed() {
@@ -208,13 +209,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_occ_symbol_leads_to_its_option_and_that_is_final(
-            root in "[A-Z][A-Z0-9]{0,5}",
-            (year, month, day) in (0..100, 1..13, 1..29),
-            right in "[CP]",
-            strike in 1..100_000_000,
-        ) {
-            let occ = format!("{root:<6}{year:02}{month:02}{day:02}{right}{strike:08}");
+        fn an_occ_symbol_leads_to_its_option_and_that_is_final(occ in any_occ()) {
             let expected = OptionSymbol::from_occ(&occ).unwrap().to_dxfeed();
             prop_assert_eq!(suggest(&occ, 2025), Some(expected.clone()));
             prop_assert_eq!(suggest(&expected, 2025), None);

@@ -5,12 +5,21 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
 
 const LISTS: [&str; 4] =
     ["symbols_bs.csv.gz", "symbols_opt.csv.gz", "symbols_fut.csv.gz", "symbols_futopt.csv.gz"];
+
+/// Any OCC symbol.
+pub(super) fn any_occ() -> impl Strategy<Value = String> {
+    let date = (0..100, 1..13, 1..29)
+        .prop_map(|(year, month, day)| format!("{year:02}{month:02}{day:02}"));
+    let parts = ("[A-Z][A-Z0-9]{0,5}", date, "[CP]", 1..100_000_000_u32);
+    parts.prop_map(|(root, date, right, strike)| format!("{root:<6}{date}{right}{strike:08}"))
+}
 
 /// A file of the recorded data, or nothing where it is absent.
 fn recorded(name: &str) -> Option<String> {
