@@ -49,29 +49,15 @@ impl Wanted {
         )))
     }
 
-    /// Wants more accounts.
+    /// Whether so many accounts can be wanted at once.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] when there are too many; nothing was changed.
-    pub fn add_accounts(&mut self, accounts: &[String]) -> Result<()> {
-        let all = self.accounts.iter().chain(accounts).collect::<BTreeSet<_>>().len();
-        if all > Self::MAX_ACCOUNTS {
-            let most = Self::MAX_ACCOUNTS;
-            return Err(Error::InvalidArgument(format!(
-                "at most {most} accounts can be subscribed"
-            )));
+    /// [`Error::InvalidArgument`] when they are too many.
+    pub fn check_count(accounts: usize) -> Result<()> {
+        let most = Self::MAX_ACCOUNTS;
+        if accounts <= most {
+            return Ok(());
         }
-        self.accounts.extend(accounts.iter().cloned());
-        Ok(())
-    }
-
-    /// Wants an account no longer.
-    pub fn remove_account(&mut self, account: &str) {
-        self.accounts.remove(account);
-    }
-
-    /// The accounts.
-    pub fn accounts(&self) -> impl Iterator<Item = &str> {
-        self.accounts.iter().map(String::as_str)
+        Err(Error::InvalidArgument(format!("at most {most} accounts can be subscribed")))
     }
 }

@@ -1,6 +1,6 @@
 //! What the task of an account stream and its handle share.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ struct Status {
     /// It was accepted ever.
     known: bool,
     ended: Option<Error>,
-    wanted: Wanted,
+    /// Of all accounts and other subscriptions that were ever wanted.
     confirmations: BTreeMap<String, Confirmation>,
     activity: AccountActivity,
     changes: Changes,
@@ -116,7 +116,8 @@ impl AccountShared {
     /// Takes note that accounts are wanted.
     pub(super) fn want_accounts(&self, accounts: &[String]) -> Result<()> {
         let mut status = self.status();
-        status.wanted.add_accounts(accounts)?;
+        let all: BTreeSet<_> = status.accounts().chain(accounts).collect();
+        Wanted::check_count(all.len())?;
         for account in accounts {
             status.want(account);
         }
@@ -126,7 +127,7 @@ impl AccountShared {
     /// Takes note that something else is wanted.
     pub(super) fn want_action(&self, action: &str) -> Result<()> {
         let mut status = self.status();
-        if status.wanted.accounts().next().is_none() {
+        if status.accounts().next().is_none() {
             return Err(Error::InvalidArgument(format!(
                 "subscribe an account before {action}; the server takes it after that only"
             )));
@@ -137,9 +138,6 @@ impl AccountShared {
 
     pub(super) fn confirm(&self, what: &str, confirmation: Confirmation) {
         let mut status = self.status();
-        if matches!(confirmation, Confirmation::Refused(_)) {
-            status.wanted.remove_account(what);
-        }
         status.activity.snapshots += u64::from(confirmation == Confirmation::Hydrated);
         status.confirmations.insert(what.to_owned(), confirmation);
         status.waiting.ring();
@@ -203,7 +201,15 @@ impl Status {
         if matches!(known, Confirmation::Refused(_)) {
             *known = Confirmation::Waiting;
         }
-        debug_assert!(self.confirmations.len() <= Wanted::MAX_ACCOUNTS * 2 + ACTIONS.len());
+    }
+
+    /// The accounts that are wanted: those that were not refused.
+    fn accounts(&self) -> impl Iterator<Item = &String> {
+        let wanted = self.confirmations.iter().filter(|(what, confirmation)| {
+            let is_refused = matches!(confirmation, Confirmation::Refused(_));
+            !is_refused && !ACTIONS.contains(&what.as_str())
+        });
+        wanted.map(|(account, _)| account)
     }
 }
 
