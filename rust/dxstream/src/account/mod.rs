@@ -24,5 +24,5 @@ pub use sequence::SequenceCounts;
 pub use session::{
     AccountCounters, AccountSession, AccountSessionEvent, AccountSessionSettings, Failure,
 };
-pub use snapshot::{SNAPSHOT_END, SnapshotPart, user_accounts};
+pub use snapshot::{SNAPSHOT_END, SnapshotPages, SnapshotPart, user_accounts};
 pub use wanted::{ACTIONS, Wanted};

@@ -7,6 +7,10 @@ use serde_json::value::RawValue;
 
 use super::message::{Notification, raw};
 use crate::error::{Error, Result};
+use crate::loss::Loss;
+
+/// Most pages of a list that are read.
+const MAX_PAGES: u64 = 100;
 
 /// The type of the notification after the last of a snapshot. It is dxstream's own: its data names the
 /// account and how many there were of each type, so that what is missing is known to be gone.
@@ -45,33 +49,76 @@ impl SnapshotPart {
             Self::Orders => "Order",
         }
     }
+}
 
-    /// The objects in REST's answer, and how many pages of them there are.
+/// A part of a snapshot, as its pages come.
+#[derive(Debug)]
+pub struct SnapshotPages {
+    part: SnapshotPart,
+    found: Vec<Notification>,
+    read: u64,
+    /// How many objects all pages have, as the first says.
+    items: Option<u64>,
+}
+
+impl SnapshotPages {
+    /// A part of which no page has come.
+    pub fn new(part: SnapshotPart) -> Self {
+        Self { part, found: Vec::new(), read: 0, items: None }
+    }
+
+    /// The parameter that asks REST for the next page; the first needs none.
+    pub fn query(&self) -> Option<(String, String)> {
+        (self.read > 0).then(|| ("page-offset".to_owned(), self.read.to_string()))
+    }
+
+    /// Takes the next page; says whether it was the last.
     ///
     /// # Errors
-    /// [`Error::Protocol`] when the answer is not of the form that it should have.
-    pub fn read(self, body: &str) -> Result<(Vec<Notification>, u64)> {
+    /// A loss where the page has not the form that it should have, where there are too many, and where
+    /// something was put in or taken out while the pages came, so that an object may be on none of them.
+    pub fn take(&mut self, body: &str) -> std::result::Result<bool, Loss> {
+        let kind = self.part.kind();
         let unreadable = || {
-            Error::Protocol(format!(
-                "the server's list of {} cannot be read; its form is unknown",
-                self.kind()
+            Loss::protocol(format!(
+                "the server's list of {kind} cannot be read; its form is unknown"
             ))
         };
-        let whole: Body<'_> = serde_json::from_str(body).map_err(|_| unreadable())?;
-        let objects = if self == Self::Balance {
-            vec![whole.data]
+        let page: Body<'_> = serde_json::from_str(body).map_err(|_| unreadable())?;
+        let objects = if self.part == SnapshotPart::Balance {
+            vec![page.data]
         } else {
-            items(whole.data).ok_or_else(unreadable)?
+            items(page.data).ok_or_else(unreadable)?
         };
-        let notification = |data: &RawValue| Notification {
-            kind: self.kind().into(),
+        self.found.extend(objects.into_iter().map(|data| Notification {
+            kind: kind.into(),
             data: data.to_owned(),
             timestamp: None,
             sequence: None,
             is_snapshot: true,
-        };
-        let pages = whole.pagination.and_then(|pages| pages.total).unwrap_or(1);
-        Ok((objects.into_iter().map(notification).collect(), pages))
+        }));
+        self.read += 1;
+        let Pagination { pages, items } = page.pagination.unwrap_or_default();
+        let is_last = self.read >= pages.unwrap_or(1);
+        if self.read == 1 {
+            self.items = items;
+        } else if items != self.items
+            || is_last && items.is_some_and(|items| items != self.found.len() as u64)
+        {
+            return Err(Loss::passing(format!(
+                "the list of {kind} has changed while its pages were read"
+            )));
+        }
+        if !is_last && self.read == MAX_PAGES {
+            let text = format!("the list of {kind} has more than {MAX_PAGES} pages");
+            return Err(Loss::lasting(Error::Protocol(text)));
+        }
+        Ok(is_last)
+    }
+
+    /// What was on the pages.
+    pub fn into_notifications(self) -> Vec<Notification> {
+        self.found
     }
 }
 
@@ -82,10 +129,12 @@ struct Body<'a> {
     pagination: Option<Pagination>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Pagination {
     #[serde(rename = "total-pages")]
-    total: Option<u64>,
+    pages: Option<u64>,
+    #[serde(rename = "total-items")]
+    items: Option<u64>,
 }
 
 fn items(data: &RawValue) -> Option<Vec<&RawValue>> {

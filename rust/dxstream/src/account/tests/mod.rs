@@ -4,6 +4,7 @@ mod healing;
 mod ordering;
 mod recorded;
 mod sessions;
+mod snapshots;
 mod texts;
 
 use std::time::Duration;

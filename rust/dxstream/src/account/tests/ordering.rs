@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::account::{SNAPSHOT_END, SnapshotPart};
+use crate::account::{SNAPSHOT_END, SnapshotPages, SnapshotPart};
 use crate::loss::Loss;
 
 fn snapshot(orders: &[(u64, u64)]) -> Vec<Notification> {
@@ -14,7 +14,9 @@ fn snapshot(orders: &[(u64, u64)]) -> Vec<Notification> {
         .map(|(id, state)| serde_json::json!({"account-number": ACCOUNT, "id": id, "state": state}))
         .collect();
     let body = serde_json::json!({"data": {"items": items}}).to_string();
-    SnapshotPart::Orders.read(&body).unwrap().0
+    let mut pages = SnapshotPages::new(SnapshotPart::Orders);
+    assert_eq!(pages.take(&body), Ok(true));
+    pages.into_notifications()
 }
 
 fn fetch(events: &[AccountEvent]) -> Option<u64> {

@@ -18,7 +18,8 @@ use super::super::transport::{Limits, Received, Socket};
 use super::AccountSettings;
 use super::shared::{AccountEndGuard, AccountShared, Confirmation};
 use crate::account::{
-    AccountEvent, AccountLink, AccountStep, Failure, Notification, SnapshotPart, user_accounts,
+    AccountEvent, AccountLink, AccountStep, Failure, Notification, SnapshotPages, SnapshotPart,
+    user_accounts,
 };
 use crate::error::Error;
 use crate::log;
@@ -27,9 +28,6 @@ use crate::secret::Secret;
 
 /// Most snapshots that are fetched at once.
 const FETCHES_AT_ONCE: usize = 4;
-
-/// Most pages of a list that are fetched.
-const MAX_PAGES: u64 = 100;
 
 /// What a handle tells its task.
 #[derive(Debug)]
@@ -362,21 +360,12 @@ async fn fetch_part(
     part: SnapshotPart,
 ) -> Result<Vec<Notification>, Loss> {
     let path = part.path(account);
-    let mut all = Vec::new();
-    let mut page = 0;
+    let mut pages = SnapshotPages::new(part);
     loop {
-        let query = (page > 0).then(|| ("page-offset".to_owned(), page.to_string()));
-        let list = api.get_path(&path, query.as_slice()).await?;
-        let (notifications, pages) =
-            part.read(&list).map_err(|error| Loss::protocol(error.to_string()))?;
-        all.extend(notifications);
-        page += 1;
-        if page >= pages {
-            return Ok(all);
-        }
-        if page == MAX_PAGES {
-            let text = format!("the list of {} has more than {MAX_PAGES} pages", part.kind());
-            return Err(Loss::lasting(Error::Protocol(text)));
+        let query = pages.query();
+        let page = api.get_path(&path, query.as_slice()).await?;
+        if pages.take(&page)? {
+            return Ok(pages.into_notifications());
         }
     }
 }
