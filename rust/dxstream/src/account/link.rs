@@ -262,7 +262,14 @@ impl AccountLink {
             Failure::Over => {}
             Failure::Loss(loss) => self.lost(loss, now, draw),
             Failure::ConnectRefused(text) => {
+                let carried = self.is_accepted;
                 self.end_session();
+                if carried {
+                    // It carried what was confirmed before, which goes on with the next.
+                    let loss = Loss::passing(text.clone());
+                    let (attempt, delay) = (self.backoff.attempts(), Some(Duration::ZERO));
+                    self.events.push_back(AccountEvent::Lost { loss, attempt, delay });
+                }
                 self.events.push_back(AccountEvent::Complaint(text));
                 self.step = AccountStep::Check;
             }

@@ -91,6 +91,24 @@ fn an_unknown_account_leaves_the_others_alone() {
 }
 
 #[test]
+fn a_connection_that_ends_because_an_account_is_added_in_vain_is_told_as_lost() {
+    let lost = |link: &mut AccountLink| {
+        let events = events(link).into_iter();
+        events.filter(|event| matches!(event, AccountEvent::Lost { .. })).count()
+    };
+    let mut link = connected(false);
+    link.subscribe_accounts([OTHER.to_owned()]);
+    refuse(&mut link, seconds(1));
+    assert_eq!(lost(&mut link), 1);
+    link.checked(Ok(&user(&[ACCOUNT])), seconds(1), 0.5);
+    assert_eq!(lost(&mut link), 0);
+    // One that carried nothing is not lost.
+    let mut link = connecting(false);
+    refuse(&mut link, seconds(1));
+    assert_eq!(lost(&mut link), 0);
+}
+
+#[test]
 fn a_refused_token_is_replaced_once_and_then_final() {
     let mut link = connecting(false);
     let known = user(&[ACCOUNT]);
