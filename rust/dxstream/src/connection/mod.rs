@@ -12,6 +12,7 @@ mod clock;
 mod command;
 mod commanded;
 mod companions;
+mod complaints;
 mod endpoint;
 pub mod fork;
 mod io_thread;

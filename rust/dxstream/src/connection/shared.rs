@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::changes::{Changes, State, StateChange};
+use super::complaints::Complaints;
 use super::rates::{Flow, Rates, Recent};
 use super::watchers::Watchers;
 use crate::error::Error;
@@ -12,9 +13,6 @@ use crate::latency::{Latency, LatencySummary};
 use crate::loss::Loss;
 use crate::protocol::Counters;
 use crate::store::{Store, Wake};
-
-/// Most complaints of the server that are kept.
-const MAX_COMPLAINTS: usize = 16;
 
 /// Where one link of a streamer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +37,7 @@ struct Status {
     ended: Option<Error>,
     epoch: u64,
     changes: Changes,
-    complaints: Vec<String>,
+    complaints: Complaints,
     wants_endpoint: bool,
     /// Whether the last endpoint's token was refused.
     endpoint_refused: bool,
@@ -88,7 +86,7 @@ impl Shared {
             ended: None,
             epoch: 0,
             changes: Changes::default(),
-            complaints: Vec::new(),
+            complaints: Complaints::default(),
             wants_endpoint: false,
             endpoint_refused: false,
             past: Counters::default(),
@@ -194,11 +192,7 @@ impl Shared {
     }
 
     pub(super) fn complain(&self, text: String) {
-        let mut status = self.status();
-        if status.complaints.len() == MAX_COMPLAINTS {
-            status.complaints.remove(0);
-        }
-        status.complaints.push(text);
+        self.status().complaints.push(text);
     }
 
     /// Lets the handle know that a new endpoint is needed, with another token if the last was refused.
@@ -250,7 +244,7 @@ impl Shared {
     }
 
     pub(super) fn complaints(&self) -> Vec<String> {
-        self.status().complaints.clone()
+        self.status().complaints.all()
     }
 }
 

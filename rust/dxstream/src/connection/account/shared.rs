@@ -1,20 +1,18 @@
 //! What the task of an account stream and its handle share.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::super::changes::{Changes, State, StateChange};
 use super::super::clock;
+use super::super::complaints::Complaints;
 use super::super::watchers::Watchers;
 use super::listeners::{AccountMessage, AccountQueue, Listeners};
 use crate::account::{ACTIONS, AccountCounters, Notification, Wanted};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::store::Wake;
-
-/// Most complaints that are kept, the latest.
-const MAX_COMPLAINTS: usize = 16;
 
 /// What became of an account or another subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +56,7 @@ struct Status {
     confirmations: BTreeMap<String, Confirmation>,
     activity: AccountActivity,
     changes: Changes,
-    complaints: VecDeque<String>,
+    complaints: Complaints,
     listeners: Listeners,
     waiting: Watchers,
 }
@@ -106,7 +104,7 @@ impl AccountShared {
     }
 
     pub(super) fn complaints(&self) -> Vec<String> {
-        self.status().complaints.iter().cloned().collect()
+        self.status().complaints.all()
     }
 
     pub(super) fn listen(&self, types: Option<Vec<String>>, capacity: usize) -> AccountQueue {
@@ -167,11 +165,7 @@ impl AccountShared {
     }
 
     pub(super) fn complain(&self, text: String) {
-        let mut status = self.status();
-        if status.complaints.len() == MAX_COMPLAINTS {
-            status.complaints.pop_front();
-        }
-        status.complaints.push_back(text);
+        self.status().complaints.push(text);
     }
 
     pub(super) fn snapshot_failed(&self) {
