@@ -343,14 +343,11 @@ impl AccountLink {
     }
 
     fn last_word(&self, loss: &Loss) -> Error {
-        match (&loss.error, self.settings.policy.max_attempts) {
-            (Error::Authentication(text), _) if loss.remedy == Remedy::NewToken => {
+        match &loss.error {
+            Error::Authentication(text) if loss.remedy == Remedy::NewToken => {
                 Error::Authentication(format!("{text}, also a new one; log in again"))
             }
-            (Error::ConnectionLost(text), Some(most)) if self.backoff.attempts() >= most.max(1) => {
-                Error::ConnectionLost(format!("gave up after {most} attempts: {text}"))
-            }
-            (error, _) => error.clone(),
+            _ => self.backoff.last_word(&self.settings.policy, loss),
         }
     }
 

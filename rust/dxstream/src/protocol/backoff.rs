@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::loss::Remedy;
+use crate::error::Error;
+use crate::loss::{Loss, Remedy};
 
 /// How a streamer connects again after a loss.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +96,16 @@ impl Backoff {
             }
             _ => jittered,
         })
+    }
+
+    /// What is told of a loss after which no attempt is made.
+    pub(crate) fn last_word(&self, policy: &ReconnectPolicy, loss: &Loss) -> Error {
+        match (&loss.error, policy.max_attempts) {
+            (Error::ConnectionLost(text), Some(most)) if self.attempts >= most.max(1) => {
+                Error::ConnectionLost(format!("gave up after {most} attempts: {text}"))
+            }
+            (error, _) => error.clone(),
+        }
     }
 }
 

@@ -210,18 +210,9 @@ impl Link {
         let attempt = self.backoff.attempts();
         self.step = match delay {
             Some(delay) => Step::Wait(now + delay),
-            None => Step::Over(self.last_word(&loss)),
+            None => Step::Over(self.backoff.last_word(&self.settings.policy, &loss)),
         };
         self.events.push_back(LinkEvent::Lost { loss, attempt, delay });
-    }
-
-    fn last_word(&self, loss: &Loss) -> Error {
-        match (&loss.error, self.settings.policy.max_attempts) {
-            (Error::ConnectionLost(text), Some(most)) if self.backoff.attempts() >= most.max(1) => {
-                Error::ConnectionLost(format!("gave up after {most} attempts: {text}"))
-            }
-            (error, _) => error.clone(),
-        }
     }
 
     fn delay(&mut self, loss: &Loss, now: Duration, draw: f64) -> Option<Duration> {
