@@ -23,8 +23,8 @@ use crate::account::{Accounts, error_body};
 const NO_USER_AGENT: &str = "<html>\n<head><title>401 Authorization Required</title></head>\n<body>\n\
     <center><h1>401 Authorization Required</h1></center>\n<hr><center>nginx</center>\n</body>\n</html>\n";
 
-/// An HTTP request, as far as it matters.
-#[derive(Debug, Clone, Default)]
+/// An HTTP request, as far as it matters. It holds secrets.
+#[derive(Clone, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
     /// As it was sent, percent signs and all.
