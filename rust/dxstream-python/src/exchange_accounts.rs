@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
 
 use crate::exchange::Exchange;
-use crate::fault::number;
+use crate::fault::{number, times};
 
 /// `dxstream.exchange.Accounts`.
 #[derive(FromPyObject)]
@@ -96,14 +96,10 @@ fn all(faults: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<AccountFault>> {
 }
 
 fn of(fault: &Bound<'_, PyAny>) -> PyResult<AccountFault> {
-    let times = match fault.getattr("times")? {
-        times if times.is_none() => None,
-        _ => Some(number(fault, "times")?),
-    };
     Ok(AccountFault {
         point: fault.getattr("at")?.extract()?,
         number: number(fault, "number")?,
-        times,
+        times: times(fault)?,
         action: action(&fault.getattr("action")?)?,
     })
 }

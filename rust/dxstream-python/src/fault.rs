@@ -18,16 +18,18 @@ pub(crate) fn all(faults: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Fault>> {
 }
 
 fn of(fault: &Bound<'_, PyAny>) -> PyResult<Fault> {
-    let times = match fault.getattr("times")? {
-        times if times.is_none() => None,
-        _ => Some(number(fault, "times")?),
-    };
     Ok(Fault {
         connections: connections(fault)?,
         point: point(fault)?,
-        times,
+        times: times(fault)?,
         action: action(&fault.getattr("action")?)?,
     })
+}
+
+/// How often in a row a fault happens; nothing for always.
+pub(crate) fn times(fault: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    let is_endless = fault.getattr("times")?.is_none();
+    if is_endless { Ok(None) } else { number(fault, "times").map(Some) }
 }
 
 fn connections(fault: &Bound<'_, PyAny>) -> PyResult<Connections> {
