@@ -160,6 +160,16 @@ class TestEvents:
             Quote("A", bid=1)
         with pytest.raises(ValueError, match="must be a number"):
             Quote("A", bid_price="cheap")
+        twice: list[dict[str, Any]] = [
+            {"event_symbol": "A", "eventSymbol": "B"},
+            {"eventSymbol": "A", "bid_price": 1, "bidPrice": 2},
+            {"eventSymbol": "A", "bid_exchange_code": "Q", "bidExchangeCode": "N"},
+        ]
+        for values in twice:
+            with pytest.raises(TypeError, match=r"^Quote\(\) got \w+ twice$"):
+                Quote(**values)
+        with pytest.raises(TypeError, match=r"^Quote\(\) got event_symbol twice$"):
+            Quote("A", eventSymbol="B")
 
     def test_fields_are_read_by_the_names_of_the_wire(self) -> None:
         assert (AAPL.bidPrice, AAPL.eventSymbol) == (Decimal("150.25"), "AAPL")  # type: ignore[attr-defined]
@@ -278,7 +288,8 @@ class TestMethodsOfModels:
         assert changed.ask_price == AAPL.ask_price
         assert AAPL.model_copy() == AAPL
         assert AAPL.model_copy(update={"ask_size": None}).ask_size == 0
-        assert AAPL.model_copy(update={"event_symbol": "B"}).symbol == "B"
+        for name in ("event_symbol", "eventSymbol"):
+            assert AAPL.model_copy(update={name: "B"}).symbol == "B"
         with pytest.raises(TypeError, match="no field"):
             AAPL.model_copy(update={"nothing": 1})
 

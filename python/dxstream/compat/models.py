@@ -209,11 +209,11 @@ def model_copy(
     if not update:
         return self
     cls = type(self)
-    # What the constructor makes of the new values, in the place of the old ones.
-    made = _dxstream._raw(cls(**({"event_symbol": self.event_symbol} | dict(update))))
     names = {field.alias: name for name, field in cls.model_fields.items()}
-    new = {name: made[name] for name in (names.get(key, key) for key in update)}
-    return _dxstream._event(cls, _raw(self) | new)
+    values = {names.get(key, key): value for key, value in update.items()}
+    # What the constructor makes of the new values, in the place of the old ones.
+    made = _dxstream._raw(cls(**({"event_symbol": self.event_symbol} | values)))
+    return _dxstream._event(cls, _raw(self) | {name: made[name] for name in values})
 
 
 def __repr__(self: Any) -> str:  # noqa: N807 - it becomes a method

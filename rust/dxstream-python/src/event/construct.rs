@@ -1,6 +1,6 @@
 //! Making events from Python values.
 
-use dxstream::event::{Bool, Char, Field, FieldKind, SYMBOL_WORD, UNKNOWN_LONG};
+use dxstream::event::{Bool, Char, Field, FieldKind, MAX_WORDS, SYMBOL_WORD, UNKNOWN_LONG};
 use dxstream::store::is_whole;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -45,12 +45,9 @@ pub(super) fn from_call<'py>(
     let mut draft = Draft::new(py, class)?;
     let positional = args.iter().next();
     if let Some(symbol) = &positional {
-        set(&mut draft, class, 0, symbol, texts)?;
+        set(&mut draft, class, SYMBOL_WORD, symbol, texts)?;
     }
     if let Some(kwargs) = kwargs {
-        if positional.is_some() && kwargs.contains(symbol_name)? {
-            return Err(PyTypeError::new_err(format!("{name}() got {symbol_name} twice")));
-        }
         set_all(&mut draft, class, kwargs, texts)?;
     }
     finish(draft, class)
@@ -95,12 +92,15 @@ fn finish<'py>(draft: Draft<'py>, class: &Class) -> PyResult<Bound<'py, PyAny>> 
     Err(PyTypeError::new_err(format!("{}() needs {}", class.name(), class.fields()[0].name)))
 }
 
+/// Sets the fields of these names, of which the symbol may be set already.
 fn set_all<'py>(
     draft: &mut Draft<'py>,
     class: &Class,
     values: &Bound<'py, PyDict>,
     texts: Texts,
 ) -> PyResult<()> {
+    let mut given = [false; MAX_WORDS];
+    given[SYMBOL_WORD] = draft.has_symbol();
     for (key, value) in values.iter() {
         let key = key.cast::<PyString>()?.to_cow()?;
         let is_sdk = class.model.is_some();
@@ -108,6 +108,11 @@ fn set_all<'py>(
         let at = class.fields().iter().position(is_named).ok_or_else(|| {
             PyTypeError::new_err(format!("{} has no field '{key}'", class.name()))
         })?;
+        // The SDK's classes know a field by two names.
+        if std::mem::replace(&mut given[at], true) {
+            let (class, field) = (class.name(), class.fields()[at].name);
+            return Err(PyTypeError::new_err(format!("{class}() got {field} twice")));
+        }
         set(draft, class, at, &value, texts)?;
     }
     Ok(())
