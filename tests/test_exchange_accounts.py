@@ -474,6 +474,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(idle: Exchange) -> N
         ({"orders_per_minute": -1}, "orders_per_minute must lie between"),
         ({"access_token_seconds": 0}, "access_token_seconds must be a number of seconds"),
         ({"cash": "much"}, "cash must be a number, not much"),
+        ({"cash": 1e28}, "the cash of an account lies between"),
     ]
     for settings, text in unusable:
         with pytest.raises(ValueError, match=text):

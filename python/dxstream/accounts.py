@@ -38,7 +38,7 @@ class Accounts:
     seed
         Accounts with different seeds trade differently.
     cash
-        The cash of each account before its first order.
+        The cash of each account before its first order, at most 1,000,000,000,000.
     opening_orders
         Orders that each account has filled from the beginning, as far as there are prices.
     orders_per_minute

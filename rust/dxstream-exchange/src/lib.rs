@@ -31,8 +31,9 @@ use dxstream::event::EventKind;
 use dxstream::symbol::{SymbolId, Tables};
 use tokio::sync::mpsc;
 
-use crate::account::AccountRecord;
+use crate::account::config::MAX_CASH;
 use crate::account::fault::AccountFaultError;
+use crate::account::{AccountRecord, Decimal};
 use crate::fault::{Fault, FaultError};
 use crate::hub::{Hub, Record};
 use crate::server::{AccountService, Command, Service};
@@ -62,6 +63,9 @@ pub enum ExchangeError {
     /// A fault of the account side cannot happen.
     #[error(transparent)]
     AccountFault(#[from] AccountFaultError),
+    /// An account has more cash than sums of it could be told.
+    #[error("the cash of an account lies between -{MAX_CASH} and {MAX_CASH}, and is not {0}")]
+    Cash(Decimal),
     /// The system gave no thread or no event queue.
     #[error("cannot start the exchange's thread: {0}")]
     Thread(#[source] io::Error),
@@ -119,6 +123,9 @@ impl Exchange {
                 return Err(ExchangeError::NotLoopback(accounts.address));
             }
             account::fault::check(&accounts.faults)?;
+            if accounts.cash.abs() > Decimal::from(MAX_CASH) {
+                return Err(ExchangeError::Cash(accounts.cash));
+            }
         }
         let (acceptor, ca_pem) = if config.tls {
             let (acceptor, ca_pem) = tls::acceptor(config.certificate)?;

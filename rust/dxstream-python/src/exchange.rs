@@ -267,9 +267,9 @@ impl Exchange {
         }
         let server =
             py.detach(|| exchange::Exchange::start(config)).map_err(|error| match error {
-                ExchangeError::Fault(_) | ExchangeError::AccountFault(_) => {
-                    PyValueError::new_err(error.to_string())
-                }
+                ExchangeError::Fault(_)
+                | ExchangeError::AccountFault(_)
+                | ExchangeError::Cash(_) => PyValueError::new_err(error.to_string()),
                 _ => PyOSError::new_err(error.to_string()),
             })?;
         Ok(Self { server: Owned::new(server), options, tape: contents })

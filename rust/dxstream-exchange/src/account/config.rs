@@ -8,6 +8,9 @@ use rust_decimal::Decimal;
 
 use crate::account::fault::AccountFault;
 
+/// Most cash of an account, and most debt: exact decimals of it can be multiplied.
+pub(crate) const MAX_CASH: u64 = 1_000_000_000_000;
+
 /// How the account side is started; [`AccountsConfig::default`] has one account and accepts everybody.
 #[derive(Clone, PartialEq)]
 pub struct AccountsConfig {

@@ -8,10 +8,10 @@ use dxstream::connection::{
 };
 use dxstream::protocol::ReconnectPolicy;
 use dxstream::{Error, Secret};
-use dxstream_exchange::Exchange;
-use dxstream_exchange::account::AccountsConfig;
 use dxstream_exchange::account::fault::{AccountAction, AccountFault};
+use dxstream_exchange::account::{AccountsConfig, Decimal};
 use dxstream_exchange::config::ExchangeConfig;
+use dxstream_exchange::{Exchange, ExchangeError};
 
 use crate::client::{DEADLINE, until};
 
@@ -85,4 +85,14 @@ async fn what_is_told_while_a_token_is_slow_to_come_is_heard_at_once() {
     assert_eq!(heard.unwrap().notification.data.get(), r#"{"id":1}"#);
     client.close();
     until(|| client.state() == State::Ended(Error::Closed)).await;
+}
+
+#[test]
+fn an_account_with_more_cash_than_can_be_counted_is_refused() {
+    for cash in [Decimal::MAX, Decimal::MIN] {
+        let accounts = AccountsConfig { cash, ..AccountsConfig::default() };
+        let config = ExchangeConfig { accounts: Some(accounts), ..ExchangeConfig::default() };
+        let error = Exchange::start(config).unwrap_err();
+        assert!(matches!(error, ExchangeError::Cash(refused) if refused == cash), "{error}");
+    }
 }
