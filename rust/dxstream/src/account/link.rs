@@ -397,7 +397,11 @@ impl AccountLink {
     }
 
     fn take_events(&mut self, now: Duration) {
-        while let Some(event) = self.session.as_mut().and_then(AccountSession::next_event) {
+        // All of it at once, for the session may end by a part of it.
+        let session = self.session.as_mut();
+        let said = session.map(|session| std::iter::from_fn(|| session.next_event()).collect());
+        let said: Vec<_> = said.unwrap_or_default();
+        for event in said {
             match event {
                 AccountSessionEvent::Confirmed(accounts) => {
                     if !accounts.is_empty() && !self.is_accepted {

@@ -34,6 +34,17 @@ fn each_part_of_a_batch_is_a_message_of_its_own() {
 }
 
 #[test]
+fn what_is_told_in_the_batch_that_ends_a_stream_is_handed_on() {
+    let mut link = connecting(true);
+    sent(&mut link, "Bearer 1", seconds(1));
+    let refusal = r#"{"status":"ok","action":"connect","value":[]}"#;
+    let batch = format!(r#"{{"results":[{refusal},{}]}}"#, order(ACCOUNT, 1, 1, 1));
+    link.receive(&batch, seconds(1));
+    assert!(matches!(link.step(), AccountStep::Over(_)));
+    assert_eq!(told(&events(&mut link)).len(), 1);
+}
+
+#[test]
 fn what_cannot_be_read_is_counted_and_harms_nothing() {
     let mut link = connected(false);
     events(&mut link);
