@@ -253,11 +253,7 @@ impl LinkTask {
                 }
                 Received::Binary => self.link.receive_binary(now),
                 Received::Alive => self.link.receive_sign_of_life(now),
-                Received::Close(close) => {
-                    let (code, reason) = close.unzip();
-                    let reason = reason.unwrap_or_default();
-                    return Err(self.link.closed(code, &reason));
-                }
+                Received::Close(code, reason) => return Err(self.link.closed(code, &reason)),
             }
         }
         Ok(())

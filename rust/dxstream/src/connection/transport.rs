@@ -72,8 +72,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 pub(super) enum Received {
     Text(Utf8Bytes),
     Binary,
-    /// The server says goodbye: with a code and a reason, or without.
-    Close(Option<(u16, String)>),
+    /// The server says goodbye: with a code and a reason, which may be empty, or without.
+    Close(Option<u16>, String),
     /// A ping or pong: nothing to read, but the server lives.
     Alive,
 }
@@ -188,9 +188,11 @@ fn received(
         Some(Ok(Message::Text(text))) => Ok(Received::Text(text)),
         Some(Ok(Message::Binary(_))) => Ok(Received::Binary),
         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Received::Alive),
-        Some(Ok(Message::Close(frame))) => Ok(Received::Close(
-            frame.map(|frame| (u16::from(frame.code), frame.reason.to_string())),
-        )),
+        Some(Ok(Message::Close(frame))) => {
+            let (code, reason) =
+                frame.map(|frame| (u16::from(frame.code), frame.reason.to_string())).unzip();
+            Ok(Received::Close(code, reason.unwrap_or_default()))
+        }
         Some(Err(error)) => Err(ended(&error)),
         None => Err(Loss::passing("the connection ended")),
     }
