@@ -233,6 +233,11 @@ def test_an_unknown_account_leaves_the_others_alone(server: Exchange) -> None:
         follower.until(lambda: any(one.data.get("id") == order for one in follower.messages))
 
 
+def test_settings_that_let_a_quiet_server_count_as_dead_are_refused(server: Exchange) -> None:
+    with pytest.raises(ValueError, match="silence_timeout must be longer than heartbeat_interval"):
+        Follower(session_of(server), ACCOUNT, heartbeat_interval=20, silence_timeout=20)
+
+
 def test_the_first_connection_that_fails_is_final(server: Exchange) -> None:
     server.set_account_faults([AccountFault(Respond(502), at="upgrade", times=None)])
     with Follower(session_of(server), ACCOUNT) as follower:

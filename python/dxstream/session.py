@@ -44,7 +44,7 @@ class AccountSettings:
     heartbeat_interval
         Seconds between two heartbeats; the server wants one every 2 to 60 seconds.
     silence_timeout
-        Seconds of silence after which the server counts as dead.
+        Seconds of silence after which the server counts as dead; more than `heartbeat_interval`.
     hydrate
         Whether each connection begins with a snapshot of balances, positions and orders by REST.
     """

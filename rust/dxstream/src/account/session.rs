@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::message::{self, Incoming, Notification, Reply, Request, Value};
 use super::sequence::SequenceCounts;
 use super::wanted::Wanted;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::loss::{Loss, one_line};
 use crate::secret::Secret;
 
@@ -35,6 +35,23 @@ pub struct AccountSessionSettings {
     pub silence_timeout: Duration,
     /// The longest wait for the answer to a subscription.
     pub answer_timeout: Duration,
+}
+
+impl AccountSessionSettings {
+    /// Whether a connection over which nothing is told can hold by its heartbeats.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when it cannot.
+    pub fn check(&self) -> Result<()> {
+        if self.silence_timeout > self.heartbeat_interval {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument(
+            "silence_timeout must be longer than heartbeat_interval, for a server that has nothing to \
+             tell answers heartbeats alone"
+                .into(),
+        ))
+    }
 }
 
 impl Default for AccountSessionSettings {

@@ -75,6 +75,16 @@ fn a_server_that_says_nothing_for_45_seconds_is_dead() {
 }
 
 #[test]
+fn a_silence_that_is_not_longer_than_the_pause_between_heartbeats_is_refused() {
+    let settings = AccountSessionSettings::default();
+    assert_eq!(settings.check(), Ok(()));
+    let silence_timeout = settings.heartbeat_interval;
+    let contradictory = AccountSessionSettings { silence_timeout, ..settings };
+    assert!(matches!(contradictory.check(), Err(Error::InvalidArgument(text))
+        if text.starts_with("silence_timeout must be longer than heartbeat_interval")));
+}
+
+#[test]
 fn any_sign_of_life_keeps_a_connection() {
     let mut link = connected(false);
     link.tick(seconds(40));

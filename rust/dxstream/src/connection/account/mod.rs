@@ -44,8 +44,10 @@ impl AccountClient {
     /// A stream of the accounts of an API's user.
     ///
     /// # Errors
+    /// [`crate::Error::InvalidArgument`] when the settings contradict each other,
     /// [`crate::Error::ConnectionLost`] when the I/O thread cannot be started.
     pub fn new(api: Api, settings: AccountSettings) -> Result<Self> {
+        settings.link.session.check()?;
         let thread = IoThread::get()?;
         let (commands, arriving) = mpsc::unbounded_channel();
         let shared = Arc::new(AccountShared::default());
