@@ -64,7 +64,8 @@ class AccountStream(Local):
         logs.follow_levels()
         self.client = AccountClient(access.api, settings or AccountSettings())
         access.serve(self.client)
-        self._told: Exception | None = None
+        # What the user has heard of, word for word.
+        self._told: set[str] = set()
 
     @property
     def state(self) -> str:
@@ -89,14 +90,13 @@ class AccountStream(Local):
             self.client.watch(wake)
             if (error := self.error()) is not None:
                 raise error
-            answers = {what: (state, refused) for what, state, refused in self.client.confirmed()}
-            for what in wanted:
-                if (refused := answers.get(what, ("", None))[1]) is not None:
+            known = {what: (state, refused) for what, state, refused in self.client.confirmed()}
+            answers = [known.get(what, ("waiting", None)) for what in wanted]
+            for _, refused in answers:
+                if refused is not None:
+                    self._told.add(str(refused))
                     raise refused
-            waiting = [
-                what for what in wanted if answers.get(what, ("waiting", None))[0] == "waiting"
-            ]
-            if not waiting:
+            if all(state != "waiting" for state, _ in answers):
                 return
             yield Wait(wake)
 
@@ -107,12 +107,15 @@ class AccountStream(Local):
     def error(self) -> Exception | None:
         """Say why it has ended, where nothing could heal it; it counts as told then."""
         error = self.client.error() if self.client.state == "failed" else None
-        self._told = error or self._told
+        if error is not None:
+            self._told.add(str(error))
         return error
 
     def untold_error(self) -> Exception | None:
         """Say why it has ended, where nobody has asked yet."""
-        return None if self._told is not None else self.error()
+        told = self._told.copy()
+        error = self.error()
+        return None if error is None or str(error) in told else error
 
     def close(self) -> Procedure[None]:
         """Close the connection."""
