@@ -116,20 +116,46 @@ def test_every_listener_gets_every_update_of_its_accounts(
     streamer.subscribe(AccountUpdate, [NUMBER, "SIM00002"]).result(DEADLINE)
     first, second = (streamer.listen(AccountUpdate) for _ in range(2))
     of_one = streamer.listen(AccountUpdate, "SIM00002")
-    text = json.dumps({"type": "Note", "data": {"account-number": NUMBER, "text": "a"}})
-    exchange.notify(NUMBER, text)
-    exchange.notify("SIM00002", text.replace(NUMBER, "SIM00002"))
+    exchange.notify(NUMBER, note(NUMBER, "a"))
+    exchange.notify("SIM00002", note("SIM00002", "a"))
     for listener in (first, second):
         notes = [next(u for u in listener if u.type == "NOTE_UPDATE") for _ in range(2)]
-        assert [note.account_number for note in notes] == [NUMBER, "SIM00002"]
+        assert [update.account_number for update in notes] == [NUMBER, "SIM00002"]
     assert next(u for u in of_one if u.type == "NOTE_UPDATE").account_number == "SIM00002"
     streamer.unsubscribe(AccountUpdate, NUMBER)
-    exchange.notify(NUMBER, text)
-    exchange.notify("SIM00002", text.replace(NUMBER, "SIM00002"))
+    exchange.notify(NUMBER, note(NUMBER, "b"))
+    exchange.notify("SIM00002", note("SIM00002", "b"))
     assert next(first).account_number == "SIM00002"
     streamer.unsubscribe_all(AccountUpdate)
     stats = second.stats()
     assert stats.received == stats.delivered + stats.pending + stats.dropped + stats.filtered
+
+
+def note(number: str, text: str) -> str:
+    data = {"account-number": number, "text": text}
+    return json.dumps({"type": "Note", "data": data})
+
+
+def test_the_first_listener_begins_with_what_came_whichever_accounts_it_names(
+    streamer: DXLinkStreamer,
+) -> None:
+    streamer.subscribe(AccountUpdate, [NUMBER]).result(DEADLINE)
+    assert next(streamer.listen(AccountUpdate, NUMBER)).snapshot
+
+
+def test_a_later_listener_takes_nothing_from_get_event(
+    exchange: Exchange, streamer: DXLinkStreamer
+) -> None:
+    streamer.subscribe(AccountUpdate, [NUMBER]).result(DEADLINE)
+    snapshot(streamer)
+    first = streamer.listen(AccountUpdate)
+    exchange.notify(NUMBER, note(NUMBER, "before"))
+    assert next(first).text == "before"
+    assert streamer.get_event(AccountUpdate).result(DEADLINE).text == "before"
+    second = streamer.listen(AccountUpdate)
+    exchange.notify(NUMBER, note(NUMBER, "after"))
+    assert next(second).text == "after"
+    assert streamer.get_event(AccountUpdate).result(DEADLINE).text == "after"
 
 
 @pytest.mark.parametrize(
@@ -226,6 +252,10 @@ def test_what_cannot_be_asked_for_says_why(exchange: Exchange, streamer: DXLinkS
         streamer.get_event_nowait(AccountUpdate)
     with pytest.raises(ValueError, match="no account number"):
         streamer.subscribe(AccountUpdate, [])
+    with pytest.raises(TypeError, match="must be a string, not int"):
+        streamer.subscribe(AccountUpdate, [NUMBER, 5])  # type: ignore[list-item]
+    with pytest.raises(SubscriptionError, match="no account is subscribed"):
+        streamer.listen(AccountUpdate)
     with pytest.raises(ValueError, match="no history"):
         streamer.subscribe(AccountUpdate, [NUMBER], from_time=0)
     with pytest.raises(TypeError, match="event class"):

@@ -196,10 +196,11 @@ class AccountUpdates:
         self._mark = mark
         self._lock = threading.Lock()
         self._stream: AccountStream | None = None
-        self._wanted: dict[str, None] = {}
-        # What came since the first `subscribe`, until a listener or `get_event` takes it over.
+        self._wanted: set[str] = set()
+        # What came since the first `subscribe`, until the first listener takes it over.
+        self._backlog: AccountQueue | None = None
+        # For `get_event`: the backlog, for as long as there is one.
         self._inbox: AccountSource[AccountUpdate] | None = None
-        self._taken = False
 
     def subscribe(self, numbers: str | Iterable[str]) -> Call[None]:
         """Ask for the updates of accounts, by their numbers."""
@@ -207,13 +208,17 @@ class AccountUpdates:
         if not wanted or not all(wanted):
             msg = "no account number is given; pass those of session.accounts()"
             raise ValueError(msg)
+        for number in wanted:
+            if not isinstance(number, str):
+                msg = f"an account number must be a string, not {type(number).__name__}"
+                raise TypeError(msg)
         with self._lock:
             if self._stream is None:
                 self._stream = AccountStream(self._session)
-                self._inbox = self._source(self._stream)
-            stream = self._stream
-            asked = stream.subscribe_accounts(wanted)
-            self._wanted.update(dict.fromkeys(wanted))
+                self._backlog = self._stream.listen()
+            # Before the server is asked, so that no update finds its account unwanted.
+            self._wanted.update(wanted)
+            asked = self._stream.subscribe_accounts(wanted)
         return Call(lambda: asked)
 
     def unsubscribe(self, numbers: str | Iterable[str] | None = None) -> None:
@@ -222,25 +227,29 @@ class AccountUpdates:
         The server knows no end of a subscription: what it still sends is passed over.
         """
         with self._lock:
-            for number in list(self._wanted) if numbers is None else symbol_list(numbers):
-                self._wanted.pop(number, None)
+            if numbers is None:
+                self._wanted.clear()
+            else:
+                self._wanted.difference_update(symbol_list(numbers))
 
     def source(self, numbers: str | Iterable[str] | None = None) -> AccountSource[AccountUpdate]:
         """Give a listener its updates: the first begins with what came since `subscribe`."""
         chosen = None if numbers is None else frozenset(symbol_list(numbers))
         with self._lock:
             stream = self._subscribed()
-            if self._taken or chosen is not None or self._inbox is None:
-                return self._source(stream, chosen)
-            self._taken = True
-            return self._inbox
+            if self._backlog is None:
+                return self._source(stream, stream.listen(), chosen)
+            queue, self._backlog = self._backlog, None
+            if self._inbox is not None:
+                self._inbox = self._source(stream, stream.listen())
+            return self._source(stream, queue, chosen)
 
     def inbox(self) -> AccountSource[AccountUpdate]:
         """Give `get_event` its updates."""
         with self._lock:
             stream = self._subscribed()
-            if self._inbox is None or self._taken:
-                self._inbox, self._taken = self._source(stream), False
+            if self._inbox is None:
+                self._inbox = self._source(stream, self._backlog or stream.listen())
             return self._inbox
 
     def _subscribed(self) -> AccountStream:
@@ -250,7 +259,7 @@ class AccountUpdates:
         return self._stream
 
     def _source(
-        self, stream: AccountStream, chosen: frozenset[str] | None = None
+        self, stream: AccountStream, queue: AccountQueue, chosen: frozenset[str] | None = None
     ) -> AccountSource[AccountUpdate]:
         def read(message: Message) -> AccountUpdate | None:
             raw_type, text, timestamp, sequence, snapshot, received_at = message
@@ -272,7 +281,7 @@ class AccountUpdates:
                 mark=self._mark,
             )
 
-        return AccountSource(stream, stream.listen(), read)
+        return AccountSource(stream, queue, read)
 
     def close(self) -> Procedure[None]:
         """Close the connection, if there is one."""
