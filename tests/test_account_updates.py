@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import DEADLINE, until
@@ -258,6 +259,15 @@ def test_what_cannot_be_asked_for_says_why(exchange: Exchange, streamer: DXLinkS
         streamer.listen(AccountUpdate)
     with pytest.raises(ValueError, match="no history"):
         streamer.subscribe(AccountUpdate, [NUMBER], from_time=0)
+    choices: list[dict[str, Any]] = [
+        {"policy": "latest"},
+        {"buffer": 5},
+        {"overflow": "raise"},
+        {"gaps": True},
+    ]
+    for choice in choices:
+        with pytest.raises(ValueError, match="account updates have no policy"):
+            streamer.listen(AccountUpdate, **choice)
     with pytest.raises(TypeError, match="event class"):
         streamer.snapshot(AccountUpdate)  # type: ignore[type-var]
     with (

@@ -20,7 +20,7 @@ __all__ = [
 
 
 class _Root(Exception):  # noqa: N818 - a place in the order of classes, and no error
-    """What stands above :class:`DXStreamError` until `adopt` puts another class there."""
+    """What stands above :class:`DXStreamError` until `adopt_sdk_error` puts another class there."""
 
 
 class DXStreamError(_Root):
@@ -48,7 +48,7 @@ class RequestRefusedError(DXStreamError):
 
 
 class SubscriptionError(DXStreamError):
-    """The server refused a subscription."""
+    """The server refused a subscription, or something was asked for without one that it needs."""
 
 
 class SlowConsumerError(DXStreamError):

@@ -177,8 +177,8 @@ class DXLinkStreamer(OlderForms, Kept):
         Parameters
         ----------
         event_type
-            A class of :mod:`dxstream.dxfeed`. The other arguments are not for ``AccountUpdate``,
-            of which the symbols are account numbers, and at most 10,000 wait.
+            A class of :mod:`dxstream.dxfeed`. Of ``AccountUpdate`` the symbols are account numbers;
+            it takes no other argument, and at most 10,000 updates wait, the last ones.
         symbols
             Only events of these symbols.
         policy
@@ -209,6 +209,8 @@ class DXLinkStreamer(OlderForms, Kept):
             If an argument cannot be used.
         StreamerClosedError
             If the streamer is not connected.
+        SubscriptionError
+            If account updates are asked for, and no account is subscribed.
 
         Notes
         -----
@@ -220,9 +222,11 @@ class DXLinkStreamer(OlderForms, Kept):
         # First, for the queue takes over what waits for the first listener.
         wake = Wake()
         if is_account(event_type):
-            return Listener(
-                self._account_updates().source(symbols), "AccountUpdate", overflow, wake
-            )
+            if (interval, buffer, overflow, gaps) != (None, DEFAULT_BUFFER, "drop_oldest", False):
+                msg = "account updates have no policy, buffer, overflow or gaps to choose"
+                raise ValueError(msg)
+            updates = self._account_updates().source(symbols)
+            return Listener(updates, type_name(event_type), overflow, wake)
         queue = self._listen(event_type, symbols, buffer, interval, overflow)
         name = type_name(event_type)
         events = EventsAndGaps(queue, self._connected(), name) if gaps else queue
@@ -344,6 +348,8 @@ class DXLinkStreamer(OlderForms, Kept):
             If `event_type` is no event class.
         StreamerClosedError
             If the streamer is not connected, or is closed meanwhile.
+        SubscriptionError
+            If account updates are asked for, and no account is subscribed.
         """
         queue: Source[Any] = (
             self._account_updates().inbox() if is_account(event_type) else self._inbox(event_type)
@@ -367,6 +373,8 @@ class DXLinkStreamer(OlderForms, Kept):
             If `event_type` is no event class.
         StreamerClosedError
             If the streamer is not connected.
+        SubscriptionError
+            If account updates are asked for, and no account is subscribed.
         """
         if is_account(event_type):
             return self._account_updates().inbox().next()
