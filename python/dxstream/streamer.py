@@ -1,24 +1,23 @@
 """The streamer: one connection, its subscriptions and its listeners."""
 
 import ssl
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from dxstream._dxstream import Client, Queue, Wake, event_class, sdk_event_types, unmet
+from dxstream._dxstream import Queue, Wake, event_class, sdk_event_types
 from dxstream.account_update import AccountUpdate, is_account
 from dxstream.arguments import conflation_interval, symbol_list
 from dxstream.callbacks import Callbacks
+from dxstream.collected import DEFAULT_BUFFER, Collected
 from dxstream.connection import Settings
 from dxstream.dxfeed import Event
 from dxstream.endpoint import SessionLike
 from dxstream.errors import adopt_sdk_error
 from dxstream.healing import EventsAndGaps, Gap, ReconnectPolicy
-from dxstream.kept import Kept
 from dxstream.listener import Listener, Source, take
 from dxstream.older_forms import OlderForms, authorities_of
 from dxstream.subscriptions import Inbox, type_name
-from dxstream.waiting import Call, Procedure, Wait
+from dxstream.waiting import Call, Procedure
 
 if TYPE_CHECKING:
     from dxstream.batches import Batches
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_BUFFER", "DEFAULT_HISTORY", "DXLinkStreamer"]
 
 E = TypeVar("E", bound=Event)
-
-DEFAULT_BUFFER = 1 << 20
-"""Most events that wait for a listener, unless it asks for another number."""
 
 DEFAULT_HISTORY = 64
 """Events of each symbol and type that are kept, unless a streamer asks for another number."""
@@ -39,7 +35,7 @@ COMPANIONS = ("on use", "subscribe", "off")
 SDK_EVENT_TYPES = frozenset(sdk_event_types())
 
 
-class DXLinkStreamer(OlderForms, Kept):
+class DXLinkStreamer(OlderForms, Collected):
     """Market data from a DXLink server, as typed events.
 
     Use it as a context manager, asynchronous or not. What a method does, it does when it is called;
@@ -379,88 +375,3 @@ class DXLinkStreamer(OlderForms, Kept):
         if is_account(event_type):
             return self._account_updates().inbox().next()
         return self._inbox(event_type).next()
-
-    def collect(
-        self,
-        event_type: type[E],
-        symbols: str | Iterable[str],
-        timeout: float = 5.0,
-    ) -> Call[tuple[dict[str, E], list[str]]]:
-        """Get one event of each symbol: its last one, or the first to come.
-
-        Symbols that are not subscribed are subscribed until all have come.
-
-        Parameters
-        ----------
-        event_type
-            A class of :mod:`dxstream.dxfeed`.
-        symbols
-            Symbols, as for :meth:`subscribe`; a string is one symbol.
-        timeout
-            Most seconds to wait.
-
-        Returns
-        -------
-        tuple of dict and list
-            The events by symbol as it was given, and the symbols of which none came, in the order
-            given.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument cannot be used.
-        StreamerClosedError
-            If the streamer is not connected, or is closed meanwhile.
-        """
-        asked = symbol_list(symbols)
-        if not timeout >= 0:
-            msg = "timeout must be seconds, 0 or more"
-            raise ValueError(msg)
-        client = self._connected()
-        queue = client.listen(event_type, asked, capacity=DEFAULT_BUFFER)
-
-        def procedure() -> Procedure[tuple[dict[str, E], list[str]]]:
-            return (yield from self._collect(client, queue, event_type, asked, timeout))
-
-        return Call(procedure)
-
-    def _collect(
-        self,
-        client: Client,
-        queue: "Queue[E]",
-        event_type: type[E],
-        asked: list[str],
-        timeout: float,
-    ) -> Procedure[tuple[dict[str, E], list[str]]]:
-        deadline = time.monotonic() + timeout
-        wire = dict(zip(asked, client.wire_symbols(event_type, asked), strict=True))
-        with self._lock:
-            known = self._subscribed.get(type_name(event_type), {})
-            new = {symbol: asked for asked, symbol in wire.items() if symbol not in known}
-            if new:
-                self.subscribe(event_type, new.values())
-        found: dict[str, E] = {}
-        for symbol in wire.values():
-            if symbol in new:
-                continue
-            event = client.latest(event_type, symbol)
-            if event is not None and not unmet(event):
-                found[symbol] = event
-        missing = set(wire.values()) - found.keys()
-        wake = Wake()
-        try:
-            while missing:
-                event = queue.next()
-                if event is not None:
-                    if event.event_symbol in missing:
-                        missing.discard(event.event_symbol)
-                        found[event.event_symbol] = event
-                    continue
-                queue.check()
-                if queue.arm(wake) and not (yield Wait(wake, deadline)):
-                    break
-        finally:
-            if new and self.state in ("connected", "reconnecting"):
-                self.unsubscribe(event_type, new)
-        events = {symbol: found[name] for symbol, name in wire.items() if name in found}
-        return events, [symbol for symbol in asked if symbol not in events]
