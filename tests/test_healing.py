@@ -1,9 +1,14 @@
 """A streamer that lost its connection makes it again, asks for everything again, and says so."""
 
 import asyncio
+import os
+import resource
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,13 +175,37 @@ def test_gaps_and_reconnects_are_called_back_in_the_event_loop(
     asyncio.run(main())
 
 
-def test_gaps_are_called_back_without_an_event_loop_too(exchange: Exchange) -> None:
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Keep a thousand files open: the descriptors to come are above what select takes."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] < 3_000:
+        pytest.skip("this process may not open 3,000 files")
+    with ExitStack() as files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3_000, before[1]))
+        files.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        for _ in range(1_100):
+            files.enter_context(Path(os.devnull).open())
+        yield
+
+
+def called_back(exchange: Exchange) -> None:
+    """Lose a connection, and wait until a function has been called with the gap."""
     came = threading.Event()
     with DXLinkStreamer(exchange.url, reconnect=SOON, on_gap=lambda _: came.set()) as streamer:
         streamer.subscribe(Quote, "A", 0)
         subscribed(exchange, 1)
         exchange.close_connections(1012, "again")
         assert came.wait(DEADLINE)
+
+
+def test_gaps_are_called_back_without_an_event_loop_too(exchange: Exchange) -> None:
+    called_back(exchange)
+
+
+@pytest.mark.usefixtures("many_files")
+def test_gaps_are_called_back_in_a_program_with_a_thousand_open_files(exchange: Exchange) -> None:
+    called_back(exchange)
 
 
 def test_a_time_series_goes_on_where_it_ended(exchange: Exchange) -> None:

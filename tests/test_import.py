@@ -8,7 +8,7 @@ from conftest import DEADLINE
 
 EVERY_PROGRAM = {
     *("_dxstream", "account_records", "account_update", "arguments", "callbacks"),
-    *("candle_subscriptions", "connection", "kept"),
+    *("candle_subscriptions", "collected", "connection", "kept"),
     *("dxfeed", "endpoint", "errors", "healing", "health", "histories", "listener", "logs"),
     *("observed", "older_forms", "process", "stats", "streamer", "subscriptions", "waiting"),
 }

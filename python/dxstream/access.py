@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import logging
-import select
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +11,9 @@ from typing import Any
 
 from dxstream import foreign, logs
 from dxstream._dxstream import AccountClient, Api, Wake
-from dxstream.callbacks import running_loop
 from dxstream.errors import AuthenticationError
 from dxstream.session import PRODUCTION, SANDBOX, Session
+from dxstream.waiting import running_loop, sleep
 
 __all__ = ["AccountAccess"]
 
@@ -95,7 +94,7 @@ class AccountAccess:
             if client.wants_token():
                 self._give()
             elif client.state not in ("closed", "failed"):
-                select.select([wake.fileno()], [], [])
+                sleep(wake)
 
     def _give(self) -> None:
         session = self._session

@@ -7,7 +7,6 @@ happened and calls; it is there only where there is something to call.
 import asyncio
 import inspect
 import logging
-import select
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -23,11 +22,12 @@ from dxstream.endpoint import (
 )
 from dxstream.errors import AuthenticationError, DXStreamError
 from dxstream.healing import Gap
+from dxstream.waiting import running_loop, sleep
 
 if TYPE_CHECKING:
     from dxstream.connection import Connection
 
-__all__ = ["Callbacks", "call", "running_loop"]
+__all__ = ["Callbacks", "call"]
 
 _log = logging.getLogger("dxstream")
 
@@ -105,7 +105,7 @@ class Callbacks:
                 if self._on_gap is not None:
                     call(self._loop, self._on_gap, Gap.of(gap))
             if not (changes or gaps):
-                select.select([wake.fileno()], [], [])
+                sleep(wake)
 
     def _renew(self, client: Client) -> None:
         session, fresh = self._session, client.endpoint_refused()
@@ -135,14 +135,6 @@ class Callbacks:
         alive = streamer()
         if function is not None and alive is not None:
             call(self._loop, function, alive, *arguments)
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop of asyncio in which this is called, if there is one."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def call(

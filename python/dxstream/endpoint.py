@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, cast, runtime_checkable
 
-from dxstream.waiting import Call
+from dxstream.waiting import Call, running_loop
 
 if TYPE_CHECKING:
     from dxstream.session import Session
@@ -184,7 +184,7 @@ def _wait_for(awaitable: Awaitable[object]) -> object:
     async def wait() -> object:
         return await awaitable
 
-    if not _in_event_loop():
+    if running_loop() is None:
         return asyncio.run(wait())
     # A thread has one running loop. Nobody waits for a daemon when this thread is interrupted.
     answer: Future[object] = Future()
@@ -197,11 +197,3 @@ def _wait_for(awaitable: Awaitable[object]) -> object:
 
     threading.Thread(target=run, name="dxstream-session", daemon=True).start()
     return answer.result()
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -23,10 +23,10 @@ Examples
 import atexit
 import logging
 import os
-import select
 import threading
 
 from dxstream._dxstream import LogQueue
+from dxstream.waiting import sleep
 
 __all__ = ["follow_levels"]
 
@@ -89,7 +89,7 @@ class _Drain(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping:
-            select.select([self._wake.fileno()], [], [], _SECONDS_PER_LOOK)
+            sleep(self._wake, _SECONDS_PER_LOOK)
             self._wake.clear()
             self._hand_over()
             self.queue.want(_wanted())

@@ -5,6 +5,7 @@ returns its result. A :class:`Call` is a procedure that the caller can await or 
 """
 
 import asyncio
+import selectors
 import sys
 import threading
 import time
@@ -18,7 +19,22 @@ from dxstream._dxstream import Wake
 from dxstream.errors import StreamerClosedError
 from dxstream.process import Local
 
-__all__ = ["Call", "Procedure", "Wait", "checkpoint", "done", "end_daemons", "run", "run_blocking"]
+__all__ = [
+    "Call",
+    "Procedure",
+    "Wait",
+    "checkpoint",
+    "done",
+    "end_daemons",
+    "run",
+    "run_blocking",
+    "running_loop",
+    "sleep",
+]
+
+# poll takes descriptors above 1,023, as a program with many files has them; select does not.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
 
 T = TypeVar("T")
 
@@ -41,6 +57,24 @@ def end_daemons() -> None:
     """End daemon threads that wait here without a word, as the exit of the interpreter does."""
     global _exits
     _exits = True
+
+
+def sleep(wake: Wake, seconds: float | None = None) -> None:
+    """Sleep until a line rings, in a daemon thread of our own.
+
+    Unlike `Wake.wait` it never looks up, so that the interpreter can end meanwhile.
+    """
+    with _Selector() as selector:
+        selector.register(wake.fileno(), selectors.EVENT_READ)
+        selector.select(seconds)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop of asyncio in which this is called, if there is one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _left(deadline: float | None) -> float:

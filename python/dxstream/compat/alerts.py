@@ -18,12 +18,12 @@ from dxstream import foreign
 from dxstream._dxstream import AccountClient, Wake
 from dxstream.account_records import AccountRecord
 from dxstream.account_stream import AccountSource, AccountStream, Message
-from dxstream.callbacks import call, running_loop
+from dxstream.callbacks import call
 from dxstream.errors import StreamerClosedError, adopt_sdk_error
 from dxstream.listener import Listener
 from dxstream.process import Local
 from dxstream.session import PRODUCTION, SANDBOX
-from dxstream.waiting import Call, Procedure, done, run, run_blocking
+from dxstream.waiting import Call, Procedure, done, run, run_blocking, running_loop, sleep
 
 __all__ = ["MAP_ALERTS", "AlertStreamer"]
 
@@ -317,4 +317,4 @@ def _watch(of: "weakref.ref[AlertStreamer]", client: AccountClient, wake: Wake) 
                 streamer._call(*streamer._reconnect)
             del streamer
         if not changes:
-            wake.wait(None)
+            sleep(wake)
