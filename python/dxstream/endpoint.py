@@ -109,11 +109,14 @@ def gives_anew(session: object) -> bool:
 
 def _ask(session: object, *, fresh: bool) -> object:
     """Ask a session for an endpoint: it, or what is to be awaited for it."""
+    if isinstance(session, str):
+        return Endpoint(session)
+    if not gives_anew(session):
+        return session
+    # Not before: the child of a fork waits for ever for a module that another thread was importing.
     from dxstream import foreign
     from dxstream.session import Session
 
-    if isinstance(session, str):
-        return Endpoint(session)
     if isinstance(session, Session):
         return session.endpoint(fresh=fresh)
     if foreign.is_foreign(session):
@@ -124,10 +127,12 @@ def _ask(session: object, *, fresh: bool) -> object:
 
 def belongs_to_loop(session: object) -> bool:
     """Tell whether a session is to be asked in the event loop in which it was made."""
+    if not gives_anew(session):
+        return False
     from dxstream import foreign
     from dxstream.session import Session
 
-    if isinstance(session, Endpoint | str | Session):
+    if isinstance(session, Session):
         return False
     return not foreign.is_foreign(session) or foreign.needs_loop(session)
 
