@@ -12,6 +12,8 @@ import tastytrade.streamer
 from pydantic import BaseModel
 
 import dxstream
+from dxstream.compat import installation
+from dxstream.compat.streamer import DXLinkStreamer as CompatStreamer
 
 LEFT_OUT = {
     "change_nan_to_none": "a validator that pydantic calls and nobody else",
@@ -106,3 +108,18 @@ def test_modules_have_all_their_names(module: str) -> None:
 def test_what_is_left_out_is_the_sdks() -> None:
     names = {name for of in SDK_EVENTS.values() for name in dir(of)}
     assert names >= LEFT_OUT.keys()
+
+
+def test_an_installation_that_cannot_be_whole_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dxstream.uninstall()
+    before = tastytrade.DXLinkStreamer
+    with pytest.raises(ValueError, match="companions must be one of"):
+        dxstream.install(companions="never")  # type: ignore[arg-type]
+    monkeypatch.delattr("tastytrade.streamer.MAP_EVENTS")
+    with pytest.raises(AttributeError, match="MAP_EVENTS"):
+        dxstream.install()
+    assert tastytrade.DXLinkStreamer is before
+    assert not installation.installed()
+    assert CompatStreamer.default_companions == "on use"

@@ -22,7 +22,7 @@ from dxstream.waiting import Call, Procedure
 if TYPE_CHECKING:
     from dxstream.batches import Batches
 
-__all__ = ["DEFAULT_BUFFER", "DEFAULT_HISTORY", "DXLinkStreamer"]
+__all__ = ["DEFAULT_BUFFER", "DEFAULT_HISTORY", "DXLinkStreamer", "check_companions"]
 
 E = TypeVar("E", bound=Event)
 
@@ -33,6 +33,14 @@ COMPANIONS = ("on use", "subscribe", "off")
 """When the Trades are subscribed that Quotes tell the last price and the volume of."""
 
 SDK_EVENT_TYPES = frozenset(sdk_event_types())
+
+
+def check_companions(companions: str) -> None:
+    """Refuse what is no choice of companions."""
+    if companions not in COMPANIONS:
+        known = ", ".join(map(repr, COMPANIONS))
+        msg = f"companions must be one of {known}, not {companions!r}"
+        raise ValueError(msg)
 
 
 class DXLinkStreamer(OlderForms, Collected):
@@ -103,10 +111,7 @@ class DXLinkStreamer(OlderForms, Collected):
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         adopt_sdk_error()
-        if companions not in COMPANIONS:
-            known = ", ".join(map(repr, COMPANIONS))
-            msg = f"companions must be one of {known}, not {companions!r}"
-            raise ValueError(msg)
+        check_companions(companions)
         callbacks = Callbacks(
             session,
             on_gap,

@@ -3,6 +3,8 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any, Literal
 
@@ -10,20 +12,19 @@ from dxstream.compat import events, stand_in
 from dxstream.compat.alerts import AlertStreamer
 from dxstream.compat.streamer import DXLinkStreamer
 from dxstream.errors import adopt_sdk_error
+from dxstream.streamer import check_companions
 
 __all__ = ["install", "installed", "uninstall"]
 
 _SDK = "tastytrade"
 
-_MISSING = object()
-
-# What was there before: module, name and value, in the order of replacement.
-_replaced: list[tuple[dict[str, Any] | type, str, object]] = []
+_undo: list[Callable[[], object]] = []
+"""What puts back what was there before, in the order of replacement."""
 
 
 def installed() -> bool:
     """Whether the streaming half of ``tastytrade`` is dxstream's."""
-    return bool(_replaced)
+    return bool(_undo)
 
 
 def install(*, companions: Literal["on use", "subscribe", "off"] = "on use") -> None:
@@ -31,8 +32,8 @@ def install(*, companions: Literal["on use", "subscribe", "off"] = "on use") -> 
 
     Where the tastytrade SDK is installed, its ``DXLinkStreamer``, ``AlertStreamer`` and event
     classes become ours in all of its modules; sessions, accounts, orders and everything else stay
-    the SDK's. Where it is not, the modules ``tastytrade``, ``tastytrade.dxfeed``,
-    ``tastytrade.streamer``, ``tastytrade.session`` and ``tastytrade.utils`` are ours.
+    the SDK's. Where it is not, ``tastytrade`` is ours, with those of its modules that streaming
+    concerns.
 
     Call it before the program imports names from ``tastytrade``: a name that was imported before
     still means what it meant. A second call changes nothing; :func:`uninstall` undoes it.
@@ -41,6 +42,11 @@ def install(*, companions: Literal["on use", "subscribe", "off"] = "on use") -> 
     ----------
     companions
         The `companions` of streamers that name none; see :class:`dxstream.DXLinkStreamer`.
+
+    Raises
+    ------
+    ValueError
+        If `companions` is none of these; nothing is installed then.
 
     Examples
     --------
@@ -51,9 +57,21 @@ def install(*, companions: Literal["on use", "subscribe", "off"] = "on use") -> 
     Decimal('1.5')
     >>> dxstream.uninstall()
     """
+    check_companions(companions)
     if installed():
         return
-    _put_attribute(DXLinkStreamer, "default_companions", companions)
+    try:
+        _replace()
+    except BaseException:
+        uninstall()
+        raise
+    _undo.append(
+        partial(setattr, DXLinkStreamer, "default_companions", DXLinkStreamer.default_companions)
+    )
+    DXLinkStreamer.default_companions = companions
+
+
+def _replace() -> None:
     if importlib.util.find_spec(_SDK) is None:
         for name, module in stand_in.modules().items():
             _put(sys.modules, name, module)
@@ -78,24 +96,16 @@ def install(*, companions: Literal["on use", "subscribe", "off"] = "on use") -> 
 
 def uninstall() -> None:
     """Let ``tastytrade`` be what it was before :func:`install`."""
-    while _replaced:
-        namespace, name, before = _replaced.pop()
-        if isinstance(namespace, type):
-            setattr(namespace, name, before)
-        elif before is _MISSING:
-            namespace.pop(name, None)
-        else:
-            namespace[name] = before
+    while _undo:
+        _undo.pop()()
 
 
 def _put(namespace: dict[str, Any], name: str, value: object) -> None:
-    _replaced.append((namespace, name, namespace.get(name, _MISSING)))
+    if name in namespace:
+        _undo.append(partial(namespace.__setitem__, name, namespace[name]))
+    else:
+        _undo.append(partial(namespace.pop, name, None))
     namespace[name] = value
-
-
-def _put_attribute(of: type, name: str, value: object) -> None:
-    _replaced.append((of, name, getattr(of, name)))
-    setattr(of, name, value)
 
 
 def _ours() -> dict[str, object]:
