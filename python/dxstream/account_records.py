@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 __all__ = ["AccountRecord", "update_type"]
 
@@ -68,9 +68,6 @@ class AccountRecord(Mapping[str, Any]):
 
     __slots__ = ("_data", "_names")
 
-    _signed: ClassVar[bool] = True
-    """Whether a debit makes a number negative."""
-
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._data = dict(data)
         self._names = {name.replace("-", "_"): name for name in self._data}
@@ -91,7 +88,7 @@ class AccountRecord(Mapping[str, Any]):
     def _value(self, name: str, value: Any) -> Any:  # noqa: ANN401 - as the message has it
         if _amount(name, value):
             number = Decimal(str(value))
-            if self._signed and self._data.get(f"{name}-effect") == "Debit":
+            if self._data.get(f"{name}-effect") == "Debit":
                 return -abs(number)
             return number
         if isinstance(value, Mapping):

@@ -142,8 +142,9 @@ class AlertStreamer(Local):
     def _read(self, kind: str, text: str) -> object | None:
         of = self._classes[kind]
         try:
-            data = json.loads(text)
-            made: object = of(data) if of in MAP_ALERTS.values() else of(**data)
+            if isinstance(of, type) and issubclass(of, AccountRecord):
+                return of.from_json(text)
+            made: object = of(**json.loads(text))
         except Exception as error:
             # A model of the SDK's that wants a field which the server does not send.
             self.rejected[kind] += 1
