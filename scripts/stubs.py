@@ -66,49 +66,13 @@ SDK_HEADER = f'''\
 # Written by scripts/stubs.py from the declarations in rust/dxstream-python/src/event/sdk.rs.
 # To type checkers the classes do not derive from those of dxstream.dxfeed, whose prices are floats.
 
-from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, Self, final
+from typing import final
 
-from dxstream.compat.models import FieldInfo
+from dxstream.compat.models import Model
 from dxstream.dxfeed import Event, IndexedEvent
 
-'''
-
-SDK_METHODS = '''
-class _Model:
-    """What the SDK's events have of pydantic."""
-
-    fields: ClassVar[tuple[str, ...]]
-    model_fields: ClassVar[Mapping[str, FieldInfo]]
-    __match_args__: ClassVar[tuple[Literal["event_symbol"]]] = ("event_symbol",)
-    __pydantic_decorators__: ClassVar[None]
-
-    def __new__(cls, event_symbol: str = ..., **values: Any) -> Self: ...
-    @classmethod
-    def from_stream(cls, data: list[Any]) -> list[Self]: ...
-    @classmethod
-    def model_validate(cls, obj: Any, **_options: object) -> Self: ...
-    @classmethod
-    def model_validate_json(cls, json_data: str | bytes, **options: object) -> Self: ...
-    @classmethod
-    def model_construct(cls, _fields_set: object = None, **values: Any) -> Self: ...
-    def model_dump(
-        self,
-        *,
-        mode: str = "python",
-        include: Iterable[str] | None = None,
-        exclude: Iterable[str] | None = None,
-        by_alias: bool | None = False,
-        exclude_none: bool = False,
-        **_options: object,
-    ) -> dict[str, Any]: ...
-    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str: ...
-    def model_copy(
-        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
-    ) -> Self: ...
-    def __iter__(self) -> Iterator[tuple[str, Any]]: ...
 '''
 
 SDK_DERIVED = {
@@ -127,7 +91,6 @@ def main() -> int:
         PACKAGE / "dxfeed.pyi": HEADER + exports(dxfeed) + "".join(map(stub_of, classes())),
         PACKAGE / "compat" / "events.pyi": SDK_HEADER
         + exports(events)
-        + SDK_METHODS
         + "".join(map(sdk_stub_of, _dxstream.sdk_event_types())),
     }
     failed = 0
@@ -151,7 +114,7 @@ def sdk_stub_of(event_type: type[dxfeed.Event]) -> str:
     ours, base = event_type.__mro__[1:3]
     doc = (inspect.getdoc(event_type) or "").replace("\n", "\n    ")
     name = event_type.__name__
-    text = f'@final\nclass {name}(_Model, {base.__name__}):\n    """{doc}\n    """\n\n'
+    text = f'@final\nclass {name}(Model, {base.__name__}):\n    """{doc}\n    """\n\n'
     fields: dict[str, str] = {
         field: str(getattr(annotation, "__name__", None) or annotation)
         for field, annotation in event_type.__annotations__.items()

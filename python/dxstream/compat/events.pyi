@@ -10,12 +10,11 @@ with ``None``. Where a program has imported the SDK, they are instances of its c
 # Written by scripts/stubs.py from the declarations in rust/dxstream-python/src/event/sdk.rs.
 # To type checkers the classes do not derive from those of dxstream.dxfeed, whose prices are floats.
 
-from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, Self, final
+from typing import final
 
-from dxstream.compat.models import FieldInfo
+from dxstream.compat.models import Model
 from dxstream.dxfeed import Event, IndexedEvent
 
 __all__ = [
@@ -32,41 +31,8 @@ __all__ = [
     "Underlying",
 ]
 
-class _Model:
-    """What the SDK's events have of pydantic."""
-
-    fields: ClassVar[tuple[str, ...]]
-    model_fields: ClassVar[Mapping[str, FieldInfo]]
-    __match_args__: ClassVar[tuple[Literal["event_symbol"]]] = ("event_symbol",)
-    __pydantic_decorators__: ClassVar[None]
-
-    def __new__(cls, event_symbol: str = ..., **values: Any) -> Self: ...
-    @classmethod
-    def from_stream(cls, data: list[Any]) -> list[Self]: ...
-    @classmethod
-    def model_validate(cls, obj: Any, **_options: object) -> Self: ...
-    @classmethod
-    def model_validate_json(cls, json_data: str | bytes, **options: object) -> Self: ...
-    @classmethod
-    def model_construct(cls, _fields_set: object = None, **values: Any) -> Self: ...
-    def model_dump(
-        self,
-        *,
-        mode: str = "python",
-        include: Iterable[str] | None = None,
-        exclude: Iterable[str] | None = None,
-        by_alias: bool | None = False,
-        exclude_none: bool = False,
-        **_options: object,
-    ) -> dict[str, Any]: ...
-    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str: ...
-    def model_copy(
-        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
-    ) -> Self: ...
-    def __iter__(self) -> Iterator[tuple[str, Any]]: ...
-
 @final
-class Candle(_Model, IndexedEvent):
+class Candle(Model, IndexedEvent):
     """One bar of a price chart.
 
     It is Candle of dxstream.dxfeed with the fields and types of the tastytrade SDK.
@@ -98,7 +64,7 @@ class Candle(_Model, IndexedEvent):
     def close(self) -> Decimal: ...
 
 @final
-class Greeks(_Model, IndexedEvent):
+class Greeks(Model, IndexedEvent):
     """Greeks and implied volatility of an option, from a model.
 
     It is Greeks of dxstream.dxfeed with the fields and types of the tastytrade SDK.
@@ -124,7 +90,7 @@ class Greeks(_Model, IndexedEvent):
     def implied_volatility(self) -> Decimal: ...
 
 @final
-class Profile(_Model, Event):
+class Profile(Model, Event):
     """What is known of an instrument: description, trading status, limits, fundamentals.
 
     It is Profile of dxstream.dxfeed with the fields and types of the tastytrade SDK.
@@ -172,7 +138,7 @@ class Profile(_Model, Event):
     def ex_dividend_day_id_date(self) -> date | None: ...
 
 @final
-class Quote(_Model, Event):
+class Quote(Model, Event):
     """Best bid and best ask of a symbol.
 
     It is Quote of dxstream.dxfeed with the fields and types of the tastytrade SDK.
@@ -214,7 +180,7 @@ class Quote(_Model, Event):
     def last_time(self) -> int | None: ...
 
 @final
-class Summary(_Model, Event):
+class Summary(Model, Event):
     """The trading day of a symbol: open, high, low, close and open interest.
 
     It is Summary of dxstream.dxfeed with the fields and types of the tastytrade SDK.
@@ -248,7 +214,7 @@ class Summary(_Model, Event):
     def prev_day_id_date(self) -> date | None: ...
 
 @final
-class TheoPrice(_Model, IndexedEvent):
+class TheoPrice(Model, IndexedEvent):
     """Theoretical price of an option, from a model.
 
     It is TheoPrice of dxstream.dxfeed with the fields and types of the tastytrade SDK.
@@ -270,7 +236,7 @@ class TheoPrice(_Model, IndexedEvent):
     def interest(self) -> Decimal: ...
 
 @final
-class TimeAndSale(_Model, IndexedEvent):
+class TimeAndSale(Model, IndexedEvent):
     """One sale as the exchange reported it.
 
     It is TimeAndSale of dxstream.dxfeed with the fields and types of the tastytrade SDK.
@@ -312,7 +278,7 @@ class TimeAndSale(_Model, IndexedEvent):
     def trade_id(self) -> int | None: ...
 
 @final
-class Trade(_Model, Event):
+class Trade(Model, Event):
     """Last trade of a symbol in regular trading hours, with the day's volume.
 
     It is Trade of dxstream.dxfeed with the fields and types of the tastytrade SDK.
@@ -354,7 +320,7 @@ class Trade(_Model, Event):
     def trade_conditions(self) -> str | None: ...
 
 @final
-class Underlying(_Model, IndexedEvent):
+class Underlying(Model, IndexedEvent):
     """Option statistics of an underlying: implied volatility, volumes, put/call ratio.
 
     It is Underlying of dxstream.dxfeed with the fields and types of the tastytrade SDK.

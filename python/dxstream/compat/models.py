@@ -6,12 +6,12 @@ pydantic is used where it is, and never needed.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from types import FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from dxstream import _dxstream
 
-__all__ = ["FieldInfo", "complete"]
+__all__ = ["FieldInfo", "Model", "complete"]
 
 _MISSING = object()
 
@@ -42,6 +42,175 @@ class FieldInfo(NamedTuple):
         return self.default is _MISSING
 
 
+class Model:
+    """What the SDK's events have of pydantic.
+
+    To type checkers they derive from it; in fact they have its methods as their own.
+    """
+
+    fields: ClassVar[tuple[str, ...]]
+    model_fields: ClassVar[Mapping[str, FieldInfo]]
+    __match_args__: ClassVar[tuple[Literal["event_symbol"]]]
+    __pydantic_decorators__: ClassVar[None]
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, event_symbol: str = ..., **values: Any) -> Self:
+            """Make an event of the values of its fields."""
+
+    @classmethod
+    def from_stream(cls, data: list[Any]) -> list[Self]:
+        """Make events of values in the order of the fields, one event after another.
+
+        As in the SDK, events that cannot be made are left out.
+
+        Raises
+        ------
+        ValueError
+            If the number of values is no multiple of the number of fields.
+        """
+        names = tuple(cls.model_fields)
+        if len(data) % len(names):
+            msg = f"{len(data)} values are no multiple of the {len(names)} fields of {cls.__name__}"
+            raise ValueError(msg)
+        made = []
+        for start in range(0, len(data), len(names)):
+            values = dict(zip(names, data[start : start + len(names)], strict=True))
+            try:
+                made.append(_validated(cls, values))
+            except (TypeError, ValueError):
+                continue
+        return made
+
+    @classmethod
+    def model_validate(cls, obj: Any, **_options: object) -> Self:
+        """Make an event of a mapping by names or aliases, or of another event of the type.
+
+        Names of no field are passed over.
+
+        Raises
+        ------
+        ValueError
+            If a field is absent that has to be there, or has a value that it cannot have.
+        """
+        if isinstance(obj, cls.__mro__[1]):
+            copied: Self = _checked(_made(cls, _raw(obj)))
+            return copied
+        if not isinstance(obj, Mapping):
+            # Of an event of the SDK, or of another library.
+            obj = {name: getattr(obj, name) for name in cls.model_fields if hasattr(obj, name)}
+        values = {}
+        for name, field in cls.model_fields.items():
+            given = obj.get(field.alias, obj.get(name, _MISSING))
+            if given is not _MISSING:
+                values[name] = given
+            elif field.is_required():
+                msg = f"{cls.__name__} needs {name}"
+                raise ValueError(msg)
+        try:
+            event: Self = _validated(cls, values)
+        except TypeError as error:
+            raise ValueError(*error.args) from error
+        return event
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes, **options: object) -> Self:
+        """Make an event of a JSON text; see :meth:`model_validate`."""
+        return cls.model_validate(json.loads(json_data), **options)
+
+    @classmethod
+    def model_construct(cls, _fields_set: object = None, **values: Any) -> Self:
+        """Make an event of values, without a look at what is absent."""
+        return cls(**values)
+
+    def model_dump(
+        self,
+        *,
+        mode: str = "python",
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        by_alias: bool | None = False,
+        exclude_none: bool = False,
+        **_options: object,
+    ) -> dict[str, Any]:
+        """Return the values of the fields by name.
+
+        Parameters
+        ----------
+        mode
+            With "json", decimals are texts.
+        include, exclude
+            The names of the fields to return, or to leave out.
+        by_alias
+            Whether names are the server's, such as ``bidPrice``.
+        exclude_none
+            Whether to leave out what is ``None``.
+        """
+        fields = type(self).model_fields
+        wanted = fields.keys() & set(fields if include is None else include) - set(exclude or ())
+        dumped = {}
+        for name, field in fields.items():
+            if name not in wanted:
+                continue
+            value = getattr(self, name)
+            if value is None and exclude_none:
+                continue
+            if mode == "json" and isinstance(value, Decimal):
+                value = str(value)
+            dumped[field.alias if by_alias else name] = value
+        return dumped
+
+    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
+        """Return the values of the fields as JSON, decimals as texts; see :meth:`model_dump`."""
+        separators = (",", ":") if indent is None else (",", ": ")
+        dumped = self.model_dump(**(options | {"mode": "json"}))
+        return json.dumps(dumped, indent=indent, separators=separators, ensure_ascii=False)
+
+    def model_copy(
+        self,
+        *,
+        update: Mapping[str, Any] | None = None,
+        deep: bool = False,  # noqa: ARG002 - events do not change
+    ) -> Self:
+        """Return the event with other values of some fields.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such field, or it cannot have the value.
+        """
+        if not update:
+            return self
+        cls = type(self)
+        names = {field.alias: name for name, field in cls.model_fields.items()}
+        values = {names.get(key, key): value for key, value in update.items()}
+        # What the constructor makes of the new values, in the place of the old ones.
+        old = _raw(self)
+        made = _raw(cls(**({"event_symbol": old["event_symbol"]} | values)))
+        event: Self = _made(cls, old | {name: made[name] for name in values})
+        return event
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self)
+        return f"{type(self).__name__}({fields})"
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return ((name, getattr(self, name)) for name in type(self).model_fields)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        """Tell pydantic to take events of the class, and what :meth:`model_validate` takes."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else cls.model_validate(value),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda event, info: event.model_dump(mode=info.mode, by_alias=bool(info.by_alias)),
+                info_arg=True,
+            ),
+        )
+
+
 def complete(event_type: Any) -> None:
     """Give a class of the SDK's events the names that pydantic's models have."""
     fields = {
@@ -53,69 +222,9 @@ def complete(event_type: Any) -> None:
     event_type.__annotations__ = {name: field.annotation for name, field in fields.items()}
     # pydantic looks for it before it asks whether an object is an instance of a model.
     event_type.__pydantic_decorators__ = None
-    for method in (
-        from_stream,
-        model_validate,
-        model_validate_json,
-        model_construct,
-        __get_pydantic_core_schema__,
-    ):
-        setattr(event_type, method.__name__, classmethod(method))
-    for function in (model_dump, model_dump_json, model_copy, __repr__, __iter__):
-        setattr(event_type, function.__name__, function)
-
-
-def from_stream(cls: Any, data: list[Any]) -> list[Any]:
-    """Make events of values in the order of the fields, one event after another.
-
-    As in the SDK, events that cannot be made are left out.
-
-    Raises
-    ------
-    ValueError
-        If the number of values is no multiple of the number of fields.
-    """
-    names = tuple(cls.model_fields)
-    if len(data) % len(names):
-        msg = f"{len(data)} values are no multiple of the {len(names)} fields of {cls.__name__}"
-        raise ValueError(msg)
-    made = []
-    for start in range(0, len(data), len(names)):
-        values = dict(zip(names, data[start : start + len(names)], strict=True))
-        try:
-            made.append(_validated(cls, values))
-        except (TypeError, ValueError):
-            continue
-    return made
-
-
-def model_validate(cls: Any, obj: Any, **_options: object) -> Any:
-    """Make an event of a mapping by names or aliases, or of another event of the type.
-
-    Names of no field are passed over.
-
-    Raises
-    ------
-    ValueError
-        If a field is absent that has to be there, or has a value that it cannot have.
-    """
-    if isinstance(obj, cls.__mro__[1]):
-        return _checked(_dxstream._event(cls, _raw(obj)))
-    if not isinstance(obj, Mapping):
-        # Of an event of the SDK, or of another library.
-        obj = {name: getattr(obj, name) for name in cls.model_fields if hasattr(obj, name)}
-    values = {}
-    for name, field in cls.model_fields.items():
-        given = obj.get(field.alias, obj.get(name, _MISSING))
-        if given is not _MISSING:
-            values[name] = given
-        elif field.is_required():
-            msg = f"{cls.__name__} needs {name}"
-            raise ValueError(msg)
-    try:
-        return _validated(cls, values)
-    except TypeError as error:
-        raise ValueError(*error.args) from error
+    for name, method in vars(Model).items():
+        if isinstance(method, FunctionType | classmethod):
+            setattr(event_type, name, method)
 
 
 def _validated(cls: Any, values: dict[str, Any]) -> Any:
@@ -133,106 +242,10 @@ def _checked(event: Any) -> Any:
     return event
 
 
+def _made(cls: Any, fields: dict[str, Any]) -> Any:
+    return _dxstream._event(cls, fields)
+
+
 def _raw(event: Any) -> dict[str, Any]:
     raw = _dxstream._raw(event)
     return raw if event.symbol == event.event_symbol else raw | {"symbol": event.symbol}
-
-
-def model_validate_json(cls: Any, json_data: str | bytes, **options: object) -> Any:
-    """Make an event of a JSON text; see :meth:`model_validate`."""
-    return cls.model_validate(json.loads(json_data), **options)
-
-
-def model_construct(cls: Any, _fields_set: object = None, **values: Any) -> Any:
-    """Make an event of values, without a look at what is absent."""
-    return cls(**values)
-
-
-def model_dump(
-    self: Any,
-    *,
-    mode: str = "python",
-    include: Iterable[str] | None = None,
-    exclude: Iterable[str] | None = None,
-    by_alias: bool | None = False,
-    exclude_none: bool = False,
-    **_options: object,
-) -> dict[str, Any]:
-    """Return the values of the fields by name.
-
-    Parameters
-    ----------
-    mode
-        With "json", decimals are texts.
-    include, exclude
-        The names of the fields to return, or to leave out.
-    by_alias
-        Whether names are the server's, such as ``bidPrice``.
-    exclude_none
-        Whether to leave out what is ``None``.
-    """
-    fields = type(self).model_fields
-    wanted = fields.keys() & set(fields if include is None else include) - set(exclude or ())
-    dumped = {}
-    for name, field in fields.items():
-        if name not in wanted:
-            continue
-        value = getattr(self, name)
-        if value is None and exclude_none:
-            continue
-        if mode == "json" and isinstance(value, Decimal):
-            value = str(value)
-        dumped[field.alias if by_alias else name] = value
-    return dumped
-
-
-def model_dump_json(self: Any, *, indent: int | None = None, **options: Any) -> str:
-    """Return the values of the fields as JSON, decimals as texts; see :meth:`model_dump`."""
-    separators = (",", ":") if indent is None else (",", ": ")
-    dumped = self.model_dump(**(options | {"mode": "json"}))
-    return json.dumps(dumped, indent=indent, separators=separators, ensure_ascii=False)
-
-
-def model_copy(
-    self: Any,
-    *,
-    update: Mapping[str, Any] | None = None,
-    deep: bool = False,  # noqa: ARG001 - events do not change
-) -> Any:
-    """Return the event with other values of some fields.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such field, or it cannot have the value.
-    """
-    if not update:
-        return self
-    cls = type(self)
-    names = {field.alias: name for name, field in cls.model_fields.items()}
-    values = {names.get(key, key): value for key, value in update.items()}
-    # What the constructor makes of the new values, in the place of the old ones.
-    made = _dxstream._raw(cls(**({"event_symbol": self.event_symbol} | values)))
-    return _dxstream._event(cls, _raw(self) | {name: made[name] for name in values})
-
-
-def __repr__(self: Any) -> str:  # noqa: N807 - it becomes a method
-    fields = ", ".join(f"{name}={value!r}" for name, value in self)
-    return f"{type(self).__name__}({fields})"
-
-
-def __iter__(self: Any) -> Iterator[tuple[str, Any]]:  # noqa: N807 - it becomes a method
-    return ((name, getattr(self, name)) for name in type(self).model_fields)
-
-
-def __get_pydantic_core_schema__(cls: Any, _source: Any, _handler: Any) -> Any:  # noqa: N807
-    """Tell pydantic to take events of the class, and what :meth:`model_validate` takes."""
-    from pydantic_core import core_schema
-
-    return core_schema.no_info_plain_validator_function(
-        lambda value: value if isinstance(value, cls) else cls.model_validate(value),
-        serialization=core_schema.plain_serializer_function_ser_schema(
-            lambda event, info: event.model_dump(mode=info.mode, by_alias=bool(info.by_alias)),
-            info_arg=True,
-        ),
-    )
