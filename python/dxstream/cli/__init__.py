@@ -235,16 +235,12 @@ def _discard_output() -> None:
 def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
-        if arguments.run is bench.bench:
-            bench.bench(arguments)
-            return 0
-        has_its_own_loop = arguments.run is run.run
-        if has_its_own_loop:
-            return run.run(arguments)
-        asyncio.run(run_until_signal(arguments.run(arguments)))
+        ran = arguments.run(arguments)
+        if asyncio.iscoroutine(ran):
+            ran = asyncio.run(run_until_signal(ran))
+        return ran if isinstance(ran, int) else 0
     finally:
         sys.stdout.flush()
-    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
