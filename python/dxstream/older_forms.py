@@ -9,7 +9,7 @@ from dxstream.dxfeed import Event
 from dxstream.subscriptions import Subscriber
 from dxstream.waiting import Call
 
-__all__ = ["OlderForms", "authorities_of"]
+__all__ = ["OlderForms", "OlderOpening", "authorities_of"]
 
 
 def authorities_of(context: ssl.SSLContext | None) -> bytes | None:
@@ -31,21 +31,28 @@ def authorities_of(context: ssl.SSLContext | None) -> bytes | None:
     return "".join(map(ssl.DER_cert_to_PEM_cert, found)).encode() or None
 
 
-class OlderForms(Subscriber):
-    """A streamer that can be opened and used as the SDK's could be in any version."""
+class OlderOpening:
+    """Something that can be opened as the SDK's streamers could be in any version."""
+
+    async def __aenter__(self) -> Self:
+        raise NotImplementedError
 
     def __await__(self) -> Generator[Any, None, Self]:
-        """Connect, as ``streamer = await DXLinkStreamer(session)`` does; close it with `close`."""
+        """Open it, as ``streamer = await DXLinkStreamer(session)`` does; close it with `close`."""
         return self.__aenter__().__await__()
 
     @classmethod
     async def create(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: ANN401 - the constructor's
-        """Make a streamer and connect it; the arguments are the constructor's."""
+        """Make a streamer and open it; the arguments are the constructor's."""
         return await cls(*args, **kwargs)
 
     def __asynccontextmanager__(self) -> Self:
         """Return the streamer itself, for ``portal.wrap_async_context_manager``."""
         return self
+
+
+class OlderForms(Subscriber, OlderOpening):
+    """A streamer that can be opened and used as the SDK's could be in any version."""
 
     def cancel_channel(self, event_type: type[Event]) -> Call[None]:
         """Ask for no events of the type any more; another name of `unsubscribe_all`."""

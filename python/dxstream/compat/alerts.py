@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,7 @@ from dxstream.account_stream import AccountSource, AccountStream, Message
 from dxstream.callbacks import call
 from dxstream.errors import StreamerClosedError, adopt_sdk_error
 from dxstream.listener import Listener
+from dxstream.older_forms import OlderOpening
 from dxstream.process import Local
 from dxstream.session import PRODUCTION, SANDBOX
 from dxstream.waiting import Call, Procedure, done, run, run_blocking, running_loop, sleep
@@ -67,7 +68,7 @@ def _classes() -> Mapping[str, Callable[..., Any]]:
     return classes
 
 
-class AlertStreamer(Local):
+class AlertStreamer(OlderOpening, Local):
     """Balances, positions, orders, watchlists and quote alerts, as the SDK's streamer gives them.
 
     The connection heals itself, and sends heartbeats. How things stood when it was made is not told
@@ -248,7 +249,11 @@ class AlertStreamer(Local):
         error = None if exc is not None or self._stream is None else self._stream.untold_error()
         yield from self._end()
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                # An error and the frame that holds it would keep each other.
+                del error
 
     async def __aenter__(self) -> Self:
         self._loop = running_loop()
@@ -274,19 +279,6 @@ class AlertStreamer(Local):
         traceback: TracebackType | None,
     ) -> None:
         run_blocking(self._leave(exc))
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        """Open it, as ``streamer = await AlertStreamer(session)`` does; close it with `close`."""
-        return self.__aenter__().__await__()
-
-    @classmethod
-    async def create(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make a streamer and open it; the arguments are the constructor's."""
-        return await cls(*args, **kwargs)
-
-    def __asynccontextmanager__(self) -> Self:
-        """Return the streamer itself, for ``portal.wrap_async_context_manager``."""
-        return self
 
 
 def _close_all() -> None:
