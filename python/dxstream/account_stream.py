@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from dxstream import logs
 from dxstream._dxstream import AccountClient, AccountQueue, Wake
 from dxstream.access import AccountAccess
 from dxstream.account_update import AccountUpdate
@@ -61,7 +60,6 @@ class AccountStream(Local):
         settings: AccountSettings | None = None,
     ) -> None:
         access = AccountAccess(session, account_url=account_url)
-        logs.follow_levels()
         self.client = AccountClient(access.api, settings or AccountSettings())
         access.serve(self.client)
         # What the user has heard of, word for word.

@@ -20,7 +20,16 @@ from dxstream.errors import AuthenticationError, DXStreamError
 from dxstream.session import Session, endpoint_of
 from dxstream.waiting import Call, Procedure, Wait
 
-__all__ = ["FORMS", "adopt", "ask", "in_thread", "is_foreign"]
+__all__ = [
+    "FORMS",
+    "adopt",
+    "ask",
+    "base_url",
+    "is_foreign",
+    "is_paper",
+    "is_test",
+    "needs_loop",
+]
 
 T = TypeVar("T")
 
@@ -188,7 +197,7 @@ def _asked(session: object, function: Callable[[], Endpoint]) -> Call[Endpoint]:
             _explain(session, error)
             raise
 
-    return in_thread(work)
+    return _in_thread(work)
 
 
 def _explain(session: object, error: Exception) -> None:
@@ -200,7 +209,7 @@ def _explain(session: object, error: Exception) -> None:
         raise AuthenticationError(msg) from error
 
 
-def in_thread(function: Callable[[], T]) -> Call[T]:
+def _in_thread(function: Callable[[], T]) -> Call[T]:
     """Run a function that blocks in a thread of its own."""
 
     def procedure() -> Procedure[T]:
