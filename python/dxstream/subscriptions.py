@@ -68,9 +68,7 @@ class Subscriber(Connection):
     """A connection and what is subscribed on it."""
 
     def __init__(self, session: SessionLike, settings: Settings, callbacks: Callbacks) -> None:
-        if not 0 <= settings.history <= MAX_HISTORY:
-            msg = f"history must be from 0 to {MAX_HISTORY}"
-            raise ValueError(msg)
+        _check_history(settings.history)
         super().__init__(session, settings, callbacks)
         self._inboxes: dict[str, Inbox[Any]] = {}
         # For each event type, when each symbol was first asked for, on time.monotonic_ns().
@@ -181,9 +179,8 @@ class Subscriber(Connection):
             start = None if from_time is None else milliseconds("from_time", from_time)
             names = symbol_list(symbols)
             name = type_name(event_type)
-            if history is not None and not 0 <= history <= MAX_HISTORY:
-                msg = f"history must be from 0 to {MAX_HISTORY}"
-                raise ValueError(msg)
+            if history is not None:
+                _check_history(history)
             inbox = self._inboxes.get(name)
             if inbox is None:
                 # Before the server is asked, so that the first event finds it.
@@ -305,6 +302,12 @@ class Subscriber(Connection):
     def _forget_rows(self, name: str) -> None:
         self._all_rows.pop(name, None)
         self._some_rows.pop(name, None)
+
+
+def _check_history(history: int) -> None:
+    if not 0 <= history <= MAX_HISTORY:
+        msg = f"history must be from 0 to {MAX_HISTORY}"
+        raise ValueError(msg)
 
 
 def check_subscribed(
