@@ -146,6 +146,10 @@ impl Feed {
             // Nothing is conflated across a transaction, a removal or a snapshot.
             self.places.retain(|place, _| place.2.is_none());
         }
+        if place.is_none() && !self.places.is_empty() {
+            // A later row must not take the place of one that stands before this.
+            self.places.remove(&(row.kind, row.symbol(), None));
+        }
         let number = self.first + self.pending.len() as u64;
         let conflated = place.filter(|_| row.flags() == 0).and_then(|index| {
             match self.places.entry((row.kind, row.symbol(), index)) {

@@ -264,3 +264,29 @@ fn a_client_that_does_not_read_gets_conflated_ticks_and_every_sale() {
     let quotes = values(&heard, "Quote");
     assert!(quotes.len() < 20 && quotes.last() == Some(&json!(100.0)), "{quotes:?}");
 }
+
+#[test]
+fn a_client_that_is_behind_now_and_then_gets_ticks_in_order() {
+    let rules = Rules { outbox_bytes: 200, ..Rules::default() };
+    let mut talk = Talk::opened(rules, "AUTO", 0.0, FIELDS);
+    talk.subscribe(r#""add":[{"type":"Quote","symbol":"A"},{"type":"Quote","symbol":"B"}]"#);
+    let fill = |talk: &mut Talk| talk.session.send_raw(talk.now, &"x".repeat(200));
+    let empty = |talk: &mut Talk| while talk.session.take().is_some() {};
+    fill(&mut talk);
+    talk.quote("A", 1.0);
+    talk.quote("B", 2.0);
+    empty(&mut talk);
+    talk.quote("A", 3.0);
+    fill(&mut talk);
+    talk.quote("A", 4.0);
+    talk.quote("B", 5.0);
+    empty(&mut talk);
+    let mut heard = talk.hear();
+    heard.extend(talk.hear());
+    let quotes = values(&heard, "Quote");
+    let bids = |symbol: &str| -> Vec<f64> {
+        let rows = quotes.chunks(2).filter(|row| row[0] == symbol);
+        rows.map(|row| row[1].as_f64().unwrap()).collect()
+    };
+    assert_eq!((bids("A"), bids("B")), (vec![1.0, 3.0, 4.0], vec![5.0]), "{quotes:?}");
+}
