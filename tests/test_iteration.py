@@ -51,6 +51,10 @@ def publish(exchange: Exchange, listener: Listener[Quote], *bids: float) -> None
     until(lambda: listener.stats().received == before + len(bids))
 
 
+async def awaited(wait: Awaitable[Any]) -> Any:
+    return await wait
+
+
 async def take(listener: Listener[Quote], events: int, seconds_for_each: float = 0.0) -> None:
     """Take events without giving way, and take some time for each."""
     count = 0
@@ -358,3 +362,50 @@ def test_the_symbol_of_events_is_the_string_of_the_program(
     first, second = next(listener), next(listener)
     assert first.event_symbol is second.event_symbol
     assert first.event_symbol is sys.intern("A")
+
+
+class CountingLoop(asyncio.SelectorEventLoop):
+    """Counts the descriptors that it begins to watch, and those that it watches no longer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = self.ended = 0
+
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
+        """Watch a descriptor."""
+        self.begun += 1
+        super().add_reader(fd, callback, *args)
+
+    def remove_reader(self, fd: Any) -> bool:
+        """Watch a descriptor no longer."""
+        removed = super().remove_reader(fd)
+        self.ended += removed
+        return removed
+
+
+@pytest.mark.parametrize("way", ["listen", "batches"])
+def test_a_loop_goes_on_watching_for_a_listener_until_that_is_gone(
+    exchange: Exchange, way: str
+) -> None:
+    with DXLinkStreamer(exchange.url) as streamer:
+        streamer.subscribe(Quote, "A", 0)
+        until(lambda: exchange.stats().subscriptions)
+        iteration: Any = streamer.listen(Quote) if way == "listen" else streamer.batches(Quote)
+        loop = CountingLoop()
+        for bid in range(3):
+            waits = loop.create_task(awaited(anext(iteration)))
+            for _ in range(10):
+                loop.run_until_complete(asyncio.sleep(0))
+            assert not waits.done()
+            exchange.publish(Quote("A", bid_price=bid))
+            loop.run_until_complete(waits)
+        assert (loop.begun, loop.ended) == (1, 0)
+        # Another thread may be the one that lets it go.
+        held = [iteration]
+        del iteration
+        thread = threading.Thread(target=held.clear)
+        thread.start()
+        thread.join()
+        loop.run_until_complete(asyncio.sleep(0))
+        assert (loop.begun, loop.ended) == (1, 1)
+        loop.close()

@@ -194,7 +194,7 @@ def test_waits_in_vain_keep_no_descriptor(exchange: Exchange) -> None:
             listener = streamer.listen(Quote, gaps=True)
             iteration = streamer.states()
             next(iteration)
-            assert listener._queue.arm(listener._wake)
+            assert listener._queue.arm(listener._wait.wake)
             streamer._connected().watch(iteration._wake)
             del listener, iteration
         gc.collect()

@@ -10,7 +10,7 @@ from dxstream._dxstream import Iteration, Wake
 from dxstream.errors import SlowConsumerWarning, StreamerClosedError
 from dxstream.process import Local
 from dxstream.stats import ListenerStats
-from dxstream.waiting import Procedure, Wait, checkpoint, run, run_blocking
+from dxstream.waiting import Procedure, Wait, Watch, checkpoint, run, run_blocking
 
 __all__ = ["Listener", "Source", "take", "warn_of_drops"]
 
@@ -40,15 +40,18 @@ class Source(Protocol[E_co]):
         """Let it hold another number of events."""
 
 
-def take(queue: Source[E], wake: Wake) -> Procedure[E]:
+def take(
+    queue: Source[E], wait: Wait, is_closed: Callable[[], bool] = lambda: False
+) -> Procedure[E]:
     """Take the next event of a queue, waiting for it with a line of the caller's own."""
-    while True:
+    while not is_closed():
         event = queue.next()
         if event is not None:
             return event
         queue.check()
-        if queue.arm(wake):
-            yield Wait(wake)
+        if queue.arm(wait.wake):
+            yield wait
+    raise StreamerClosedError(_CLOSED)
 
 
 def warn_of_drops(name: str, overflow: str) -> Callable[[int, int], None]:
@@ -64,8 +67,10 @@ def warn_of_drops(name: str, overflow: str) -> Callable[[int, int], None]:
 
     def warn(dropped: int, stacklevel: int) -> None:
         nonlocal warned_drops, warned_at
+        if dropped <= warned_drops:
+            return
         now = time.monotonic()
-        if dropped > warned_drops and now >= warned_at + _SECONDS_PER_WARNING:
+        if now >= warned_at + _SECONDS_PER_WARNING:
             warned_drops, warned_at = dropped, now
             warnings.warn(
                 f"the listener of {name} is too slow: {dropped} events were dropped; "
@@ -88,7 +93,8 @@ class Listener(Local, Iteration[E], AsyncIterator[E], Iterator[E], Generic[E]):
     def __init__(self, queue: Source[E], name: str, overflow: str, wake: Wake) -> None:
         self._queue = queue
         self._name = name
-        self._wake = wake
+        self._wait = Wait(wake)
+        self._watch = Watch()
         self._waiting = False
         self._drops = warn_of_drops(name, overflow)
 
@@ -105,7 +111,7 @@ class Listener(Local, Iteration[E], AsyncIterator[E], Iterator[E], Generic[E]):
         """Stop listening; an iteration that waits ends, and nothing is kept any more."""
         self._closed = True
         self._queue.set_capacity(0)
-        self._wake.ring()
+        self._wait.wake.ring()
 
     async def aclose(self) -> None:
         """Stop listening, as an async generator does."""
@@ -117,16 +123,7 @@ class Listener(Local, Iteration[E], AsyncIterator[E], Iterator[E], Generic[E]):
             raise RuntimeError(msg)
         self._waiting = True
         try:
-            if self._closed:
-                raise StreamerClosedError(_CLOSED)
-            step = take(self._queue, self._wake)
-            wait = next(step)
-            while not self._closed:
-                wait = step.send((yield wait))
-            raise StreamerClosedError(_CLOSED)
-        except StopIteration as stop:
-            event: E = stop.value
-            return event
+            return (yield from take(self._queue, self._wait, lambda: self._closed))
         finally:
             self._waiting = False
 
@@ -140,7 +137,7 @@ class Listener(Local, Iteration[E], AsyncIterator[E], Iterator[E], Generic[E]):
             await checkpoint()
         self._check(stacklevel=4)
         try:
-            return await run(self._next())
+            return await run(self._next(), self._watch)
         except StreamerClosedError:
             raise StopAsyncIteration from None
 

@@ -357,7 +357,7 @@ class DXLinkStreamer(OlderForms, Collected):
         )
 
         def procedure() -> Procedure[Any]:
-            return (yield from take(queue, Wake()))
+            return (yield from take(queue, Wait(Wake())))
 
         return Call(procedure)
 

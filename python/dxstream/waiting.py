@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from types import TracebackType
@@ -23,6 +24,7 @@ __all__ = [
     "Call",
     "Procedure",
     "Wait",
+    "Watch",
     "checkpoint",
     "done",
     "end_daemons",
@@ -86,7 +88,74 @@ def _in_trio() -> bool:
     return trio is not None and trio.lowlevel.in_trio_task()
 
 
-async def _rings(wait: Wait) -> bool:
+class _Bell:
+    """What an event loop of asyncio calls when a line rings that it watches."""
+
+    __slots__ = ("_answer", "loop", "wake")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Wake) -> None:
+        self.loop = loop
+        self.wake = wake
+        self._answer: asyncio.Future[bool] | None = None
+        loop.add_reader(wake.fileno(), self._ring)
+
+    def _ring(self) -> None:
+        self.wake.clear()
+        self._settle(True)  # noqa: FBT003
+
+    def _settle(self, rang: bool) -> None:  # noqa: FBT001 - a callback of the loop
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_result(rang)
+
+    async def rings(self, deadline: float | None) -> bool:
+        """Wait until the line rings; ``False`` where the deadline comes first."""
+        answer = self._answer = self.loop.create_future()
+        if deadline is None:
+            return await answer
+        timer = self.loop.call_later(_left(deadline), self._settle, False)  # noqa: FBT003
+        try:
+            return await answer
+        finally:
+            timer.cancel()
+
+    def stop(self) -> None:
+        """Let the loop watch the line no longer. In the loop's thread only."""
+        self.loop.remove_reader(self.wake.fileno())
+
+
+class Watch:
+    """The watch that an event loop of asyncio keeps on a line between waits.
+
+    A loop that begins and ends to watch a descriptor makes a call of the system each time, so who
+    waits again and again keeps it watched, as long as this object lives and the loop is the same.
+    """
+
+    __slots__ = ("_bell",)
+
+    def __init__(self) -> None:
+        self._bell: _Bell | None = None
+
+    def bell(self, loop: asyncio.AbstractEventLoop, wake: Wake) -> _Bell:
+        """Return what rings in the running loop, whose thread this is."""
+        bell = self._bell
+        if bell is None or bell.loop is not loop:
+            self._stop()
+            bell = self._bell = _Bell(loop, wake)
+        return bell
+
+    def _stop(self) -> None:
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            # A loop that is closed watches nothing.
+            with suppress(RuntimeError):
+                bell.loop.call_soon_threadsafe(bell.stop)
+
+    def __del__(self) -> None:
+        self._stop()
+
+
+async def _rings(wait: Wait, watch: Watch | None) -> bool:
     if _in_trio():
         import trio
 
@@ -96,21 +165,13 @@ async def _rings(wait: Wait) -> bool:
         return False
 
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[bool] = loop.create_future()
-
-    def settle(rang: bool) -> None:  # noqa: FBT001 - a callback of the loop
-        if not answer.done():
-            answer.set_result(rang)
-
-    left = _left(wait.deadline)
-    timer = None if left == inf else loop.call_later(left, settle, False)  # noqa: FBT003
-    loop.add_reader(wait.wake.fileno(), settle, True)  # noqa: FBT003
+    if watch is not None:
+        return await watch.bell(loop, wait.wake).rings(wait.deadline)
+    bell = _Bell(loop, wait.wake)
     try:
-        return await answer
+        return await bell.rings(wait.deadline)
     finally:
-        loop.remove_reader(wait.wake.fileno())
-        if timer is not None:
-            timer.cancel()
+        bell.stop()
 
 
 async def checkpoint() -> None:
@@ -123,12 +184,15 @@ async def checkpoint() -> None:
         await asyncio.sleep(0)
 
 
-async def run(procedure: Procedure[T]) -> T:
-    """Run a procedure in the running event loop."""
+async def run(procedure: Procedure[T], watch: Watch | None = None) -> T:
+    """Run a procedure in the running event loop.
+
+    Where a `watch` is given, the loop goes on watching the line, which is the same in all its waits.
+    """
     try:
         wait = next(procedure)
         while True:
-            wait = procedure.send(await _rings(wait))
+            wait = procedure.send(await _rings(wait, watch))
     except StopIteration as stop:
         result: T = stop.value
         return result
