@@ -12,9 +12,12 @@ from dxstream.process import Local
 from dxstream.reading import check_fields, table_of
 from dxstream.stats import ListenerStats
 from dxstream.table import EventTable
-from dxstream.waiting import Procedure, Wait, checkpoint, run, run_blocking
+from dxstream.waiting import Procedure, Wait, Watch, checkpoint, run, run_blocking
 
 __all__ = ["Batches"]
+
+_PATIENT = 0.005
+"""Who lets a batch grow for so many seconds does not mind when it begins a millisecond or two later."""
 
 E = TypeVar("E", bound=Event)
 
@@ -47,7 +50,8 @@ class Batches(Local, AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Gene
         self._max_events = max_events
         self._max_wait = max_wait
         self._fields = check_fields(event_type, fields)
-        self._wake = Wake()
+        self._wake = Wake(patient=max_wait >= _PATIENT)
+        self._watch = Watch()
         self._waiting = False
         self._drops = warn_of_drops(event_type.__name__, overflow)
         # Last, for it takes over what waits for the first listener.
@@ -83,7 +87,7 @@ class Batches(Local, AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Gene
     async def __anext__(self) -> EventTable[E]:
         await checkpoint()
         try:
-            return await run(self._next())
+            return await run(self._next(), self._watch)
         except StreamerClosedError:
             raise StopAsyncIteration from None
 

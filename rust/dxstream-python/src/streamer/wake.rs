@@ -29,8 +29,10 @@ impl Wake {
 #[pymethods]
 impl Wake {
     #[new]
-    fn py_new() -> PyResult<Self> {
-        Ok(Self(Owned::new(Arc::new(store::Wake::new()?))))
+    #[pyo3(signature = (*, patient=false))]
+    fn py_new(patient: bool) -> PyResult<Self> {
+        let wake = store::Wake::new()?;
+        Ok(Self(Owned::new(Arc::new(if patient { wake.patient() } else { wake }))))
     }
 
     /// The descriptor, readable while the line rings; valid while this object lives.

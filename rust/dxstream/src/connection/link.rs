@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::clock::{instant, now};
+use super::coalescing::Coalescing;
 use super::command::Command;
 use super::commanded::Commanded;
 use super::endpoint::Endpoint;
@@ -185,6 +186,9 @@ impl LinkTask {
 
     /// Carries messages until the connection is lost; nothing where it is to be closed.
     async fn converse(&mut self, socket: &mut Socket) -> Option<Loss> {
+        let mut coalescing = Coalescing::default();
+        // Until when the socket is left alone.
+        let mut pause: Option<Duration> = None;
         loop {
             let frames: Vec<_> = std::iter::from_fn(|| self.link.next_output()).collect();
             if !frames.is_empty() && said::of_messages() {
@@ -204,6 +208,7 @@ impl LinkTask {
                 return Some(loss);
             }
             let deadline = self.deadline();
+            let deadline = pause.map_or(deadline, |until| instant(until).min(deadline));
             tokio::select! {
                 biased;
                 command = self.commands.recv() => {
@@ -211,24 +216,30 @@ impl LinkTask {
                         return None;
                     }
                 }
-                () = sleep_until(deadline) => self.link.tick(now()),
-                received = socket.receive() => {
-                    if let Err(loss) = self.take_messages(received, socket) {
+                () = sleep_until(deadline) => {
+                    let now = now();
+                    pause = pause.filter(|until| *until > now);
+                    self.link.tick(now);
+                }
+                received = socket.receive(), if pause.is_none() => {
+                    let (read_at, awaited) = (now(), self.shared.store.is_awaited());
+                    match self.take_messages(read_at, received, socket) {
+                        Ok(bytes) => pause = coalescing.read(read_at, awaited, bytes),
                         // What the server said last tells more than how it hung up.
-                        return Some(self.link.take_failure().unwrap_or(loss));
+                        Err(loss) => return Some(self.link.take_failure().unwrap_or(loss)),
                     }
                 }
             }
         }
     }
 
-    /// Takes a message, and those that are here already.
+    /// Takes a message, and those that are here already; gives the bytes of their texts.
     fn take_messages(
         &mut self,
+        read_at: Duration,
         first: Result<Received, Loss>,
         socket: &mut Socket,
-    ) -> Result<(), Loss> {
-        let read_at = now();
+    ) -> Result<usize, Loss> {
         let taken = self.take_messages_at(read_at, first, socket);
         self.parsing = Some(now().saturating_sub(read_at));
         taken
@@ -239,11 +250,13 @@ impl LinkTask {
         now: Duration,
         first: Result<Received, Loss>,
         socket: &mut Socket,
-    ) -> Result<(), Loss> {
+    ) -> Result<usize, Loss> {
         let spoken_of = said::of_messages();
+        let mut bytes = 0;
         for message in socket.with_those_here(first) {
             match message? {
                 Received::Text(text) => {
+                    bytes += text.len();
                     if spoken_of {
                         said::message("received", self.number, &text);
                     }
@@ -256,7 +269,7 @@ impl LinkTask {
                 Received::Close(code, reason) => return Err(self.link.closed(code, &reason)),
             }
         }
-        Ok(())
+        Ok(bytes)
     }
 
     fn deadline(&self) -> tokio::time::Instant {

@@ -9,6 +9,7 @@ mod api;
 mod changes;
 mod client;
 mod clock;
+mod coalescing;
 mod command;
 mod commanded;
 mod companions;

@@ -304,6 +304,12 @@ impl Store {
         self.tally.delivery()
     }
 
+    /// Whether a listener waits for its next event who is not patient.
+    pub fn is_awaited(&self) -> bool {
+        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
+        queues.live().any(|queue| queue.waiting.is_hurried())
+    }
+
     /// A new queue for events of `kind`, from now on; of all symbols, or of those given.
     pub fn listen(
         &self,

@@ -9,7 +9,7 @@
 use std::sync::{Arc, PoisonError, Weak};
 
 use super::wake::Wake;
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// The flag while nobody waits.
 const NOBODY: u64 = u64::MAX;
@@ -29,13 +29,20 @@ pub(super) struct Waiting {
     /// The flag: least rows that somebody waits for. Only swapped and added to, never just stored:
     /// each step then sees what was done before every earlier one.
     least: AtomicU64,
+    /// Whether somebody waits for the next row and is in a hurry. A hint, on which nothing depends but
+    /// how soon the socket is read.
+    hurried: AtomicBool,
     /// Whom to ring once so many rows wait; each once.
     wakes: Mutex<Vec<(Weak<Wake>, usize)>>,
 }
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self { least: AtomicU64::new(NOBODY), wakes: Mutex::new(Vec::new()) }
+        Self {
+            least: AtomicU64::new(NOBODY),
+            hurried: AtomicBool::new(false),
+            wakes: Mutex::new(Vec::new()),
+        }
     }
 
     fn wakes(&self) -> MutexGuard<'_, Vec<(Weak<Wake>, usize)>> {
@@ -47,6 +54,18 @@ impl Waiting {
         let least = wakes.iter().map(|&(_, rows)| rows as u64).min().unwrap_or(NOBODY);
         // AcqRel: the step of a reader or of the writer, as above.
         self.least.swap(least, Ordering::AcqRel);
+        // Relaxed: a hint.
+        let hurried = least <= 1
+            && wakes.iter().any(|(wake, rows)| {
+                *rows <= 1 && wake.upgrade().is_some_and(|wake| !wake.is_patient())
+            });
+        self.hurried.store(hurried, Ordering::Relaxed);
+    }
+
+    /// Whether somebody waits for the next row who is not patient.
+    pub(super) fn is_hurried(&self) -> bool {
+        // Relaxed: a hint.
+        self.hurried.load(Ordering::Relaxed)
     }
 
     /// Lets `wake` ring once when `rows` rows wait, unless `is_ready` finds that they do.

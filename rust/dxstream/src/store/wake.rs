@@ -15,6 +15,7 @@ pub struct Wake {
     reader: OwnedFd,
     #[cfg(not(target_os = "linux"))]
     writer: OwnedFd,
+    patient: bool,
 }
 
 impl Wake {
@@ -25,7 +26,8 @@ impl Wake {
     #[cfg(target_os = "linux")]
     pub fn new() -> io::Result<Self> {
         use rustix::event::{EventfdFlags, eventfd};
-        Ok(Self { reader: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
+        let reader = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { reader, patient: false })
     }
 
     /// A line that nobody has rung yet.
@@ -37,7 +39,18 @@ impl Wake {
         let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self { reader: reader.into(), writer: writer.into() })
+        Ok(Self { reader: reader.into(), writer: writer.into(), patient: false })
+    }
+
+    /// The same line of one who does not mind to be rung some milliseconds late.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patient: true, ..self }
+    }
+
+    /// Whether it may be rung some milliseconds late.
+    pub fn is_patient(&self) -> bool {
+        self.patient
     }
 
     /// Makes the descriptor readable. Never blocks; a line that is already ringing stays so.

@@ -20,6 +20,11 @@ impl Wake {
         Ok(Self { rings: Mutex::new(false), rang: Condvar::new() })
     }
 
+    /// Whether it may be rung some milliseconds late.
+    pub fn is_patient(&self) -> bool {
+        false
+    }
+
     /// Makes the line ring.
     pub fn ring(&self) {
         *self.rings.lock().unwrap() = true;
