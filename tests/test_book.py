@@ -46,7 +46,7 @@ def test_memory_counts_books_and_orders(exchange: Exchange, streamer: DXLinkStre
     assert f"{most_books * book_bytes + most_orders * order_bytes:,} bytes when full" in line
     assert "1 books and 2 orders, at most 4,992 bytes, now" in line
     rings = sum(allocated for *_, allocated in memory.rings)
-    queues = sum(width * waiting for _, _, width, waiting in memory.buffers)
+    queues = sum(width * waiting for _, _, width, _, waiting in memory.buffers)
     assert memory.allocated == rings + queues + book_bytes + 2 * order_bytes
 
 

@@ -285,21 +285,27 @@ def test_a_table_of_another_shape_type_or_fields_is_no_out(streamer: DXLinkStrea
 
 def test_memory_is_a_formula_with_its_numbers(exchange: Exchange) -> None:
     with DXLinkStreamer(exchange.url, history=9) as streamer:
-        assert str(streamer.memory()) == "together 0 bytes now"
+        [messages, together] = str(streamer.memory()).splitlines()
+        assert messages.startswith("messages: 1 connections x ")
+        most = streamer.memory().bound
+        assert together == f"together 0 bytes now, at most {most:,}"
         streamer.subscribe(Quote, ["A", "B"], 0)
         listener = streamer.listen(Quote, buffer=1000)
         exchange.publish(quote("A", 1), quote("B", 2))
         until(lambda: listener.stats().pending == 2)
         memory = streamer.memory()
-        [(name, symbols, width, allocated)] = memory.rings
+        [(name, symbols, width, full, allocated)] = memory.rings
         assert (name, symbols, width) == ("Quote", 2, (12 + 2) * 8)
-        assert memory.buffers == (("Quote", 1000, (12 + 1) * 8, 2),)
+        # Two segments of eight events each, of which one is there.
+        assert full == allocated + 2 * 8 * width
+        assert memory.buffers == (("Quote", 1000, (12 + 1) * 8, 4096, 2),)
         assert memory.allocated == allocated + 2 * 13 * 8
+        assert memory.bound == most + full + (1000 + 4096) * 104
         lines = str(memory).splitlines()
         assert lines[0].startswith(
-            "rings of Quote: 2 symbols x 11 events x 112 bytes = 2,464 bytes"
+            f"rings of Quote: 2 symbols x 9 events x 112 bytes, {full:,} bytes with their tables"
         )
-        assert "Quote: 1,000 events x 104 bytes = 104,000 bytes when full" in lines[1]
+        assert "Quote: (1,000 + 4,096) events x 104 bytes = 529,984 bytes when full" in lines[1]
 
 
 def test_tables_can_be_read_after_closing(exchange: Exchange, streamer: DXLinkStreamer) -> None:

@@ -17,11 +17,7 @@ class Observed(CandleSubscriber):
     """A streamer that is looked at; nothing here waits or asks the server."""
 
     def memory(self) -> MemoryUse:
-        """Say how much memory the events take and at most can, as a formula: print it.
-
-        Symbols that were subscribed with a history of their own differ from the formula of their
-        ring; what they have allocated is counted.
-        """
+        """Say how much memory the events take and at most can, as a formula: print it."""
         client = self._client
         with self._lock:
             series = self._histories.memory()
@@ -29,6 +25,7 @@ class Observed(CandleSubscriber):
             history=self._settings.history,
             rings=() if client is None else tuple(client.ring_memory()),
             buffers=() if client is None else tuple(client.queue_memory()),
+            connections=(0, 0) if client is None else client.connection_memory(),
             books=(0,) * 6 if client is None else client.book_memory(),
             series=series,
         )

@@ -203,11 +203,13 @@ class MemoryUse:
         Events that a ring keeps where nothing else was asked for.
     rings
         For each event type: its name, how many symbols have had an event, bytes of an event in a
-        ring, and bytes that are allocated.
+        ring, bytes once these rings are full, and bytes that are allocated.
     buffers
-        For each queue: its event type, most events, bytes of an event, and how many wait. A queue
-        that conflates has a mailbox for each symbol instead: most of them, bytes of one, and how
-        many there are.
+        For each queue: its event type, most events, bytes of an event, how many more there may be
+        memory for, and how many wait. A queue that conflates has a mailbox for each symbol instead:
+        most of them, bytes of one, 0, and how many there are.
+    connections
+        How many connections there are, and the bytes of messages that one holds at most.
     books
         How many order books there are, how many there may be, and the bytes that one takes at most;
         then the same of the orders in them.
@@ -217,8 +219,9 @@ class MemoryUse:
     """
 
     history: int
-    rings: tuple[tuple[str, int, int, int], ...]
-    buffers: tuple[tuple[str, int, int, int], ...]
+    rings: tuple[tuple[str, int, int, int, int], ...]
+    buffers: tuple[tuple[str, int, int, int, int], ...]
+    connections: tuple[int, int] = (0, 0)
     books: tuple[int, int, int, int, int, int] = (0,) * 6
     series: tuple[tuple[str, int, int], ...] = ()
 
@@ -226,37 +229,57 @@ class MemoryUse:
     def allocated(self) -> int:
         """Bytes of rings, waiting events and histories; of order books, the most they take now."""
         rings = sum(allocated for *_, allocated in self.rings)
-        queues = sum(width * waiting for _, _, width, waiting in self.buffers)
-        series = sum(bars * width for _, bars, width in self.series)
+        queues = sum(width * waiting for _, _, width, _, waiting in self.buffers)
         books, _, book_bytes, orders, _, order_bytes = self.books
-        return rings + queues + series + books * book_bytes + orders * order_bytes
+        return rings + queues + self._series + books * book_bytes + orders * order_bytes
+
+    @property
+    def bound(self) -> int:
+        """Bytes that all of it takes at most, with the symbols, queues and connections there are."""
+        rings = sum(full for *_, full, _ in self.rings)
+        queues = sum((most + spare) * width for _, most, width, spare, _ in self.buffers)
+        connections, connection_bytes = self.connections
+        return rings + queues + connections * connection_bytes + self._series + self._full_books
+
+    @property
+    def _series(self) -> int:
+        return sum(bars * width for _, bars, width in self.series)
+
+    @property
+    def _full_books(self) -> int:
+        books, most_books, book_bytes, _, most_orders, order_bytes = self.books
+        return most_books * book_bytes + most_orders * order_bytes if books else 0
 
     def __str__(self) -> str:
         """Write one line for each term, and the sum."""
-        # A ring has room for one event more than it keeps, and the latest stands once more beside
-        # those of the other symbols.
-        events = self.history + 2
         lines = [
-            f"rings of {name}: {count:,} symbols x {events:,} events x {width} bytes "
-            f"= {count * events * width:,} bytes when full, {allocated:,} now"
-            for name, count, width, allocated in self.rings
+            f"rings of {name}: {count:,} symbols x {self.history:,} events x {width} bytes, "
+            f"{full:,} bytes with their tables when full, {allocated:,} now"
+            for name, count, width, full, allocated in self.rings
         ]
         lines += [
-            f"queue of {name}: {most:,} events x {width} bytes = {most * width:,} bytes when full, "
-            f"{waiting * width:,} now"
-            for name, most, width, waiting in self.buffers
+            f"queue of {name}: ({most:,} + {spare:,}) events x {width} bytes "
+            f"= {(most + spare) * width:,} bytes when full, {waiting * width:,} now"
+            for name, most, width, spare, waiting in self.buffers
         ]
+        connections, connection_bytes = self.connections
+        if connections:
+            lines.append(
+                f"messages: {connections:,} connections x {connection_bytes:,} bytes "
+                f"= {connections * connection_bytes:,} bytes at most"
+            )
         books, most_books, book_bytes, orders, most_orders, order_bytes = self.books
         if books:
-            full = most_books * book_bytes + most_orders * order_bytes
             now = books * book_bytes + orders * order_bytes
             lines.append(
                 f"order books: {most_books:,} books x {book_bytes:,} bytes "
-                f"+ {most_orders:,} orders x {order_bytes} bytes = {full:,} bytes when full; "
+                f"+ {most_orders:,} orders x {order_bytes} bytes "
+                f"= {self._full_books:,} bytes when full; "
                 f"{books:,} books and {orders:,} orders, at most {now:,} bytes, now"
             )
         lines += [
             f"candles of {symbol}: {bars:,} bars x {width} bytes = {bars * width:,} bytes"
             for symbol, bars, width in self.series
         ]
-        return "\n".join([*lines, f"together {self.allocated:,} bytes now"])
+        together = f"together {self.allocated:,} bytes now, at most {self.bound:,}"
+        return "\n".join([*lines, together])

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use dxstream::book::{Orders, is_order};
-use dxstream::connection::{self, State};
+use dxstream::connection::{self, Limits, State};
 use dxstream::event::{Contract, EventKind, MAX_WORDS, Text, index};
 use dxstream::series::Series;
 use dxstream::store::QueueSettings;
@@ -433,20 +433,32 @@ impl Client {
         Ok(batch)
     }
 
-    /// What the rings have allocated: event type, rings, bytes of a row and bytes in all.
+    /// What the rings have allocated: event type, rings, bytes of a row, bytes once these rings are full,
+    /// and bytes in all.
     #[pyo3(name = "ring_memory")]
-    fn py_ring_memory(&self) -> PyResult<Vec<(&'static str, usize, usize, usize)>> {
+    fn py_ring_memory(&self) -> PyResult<Vec<(&'static str, usize, usize, usize, usize)>> {
         let rings = self.stream()?.store().ring_memory();
-        Ok(rings.iter().map(|of| (of.kind.name(), of.rings, of.row_bytes, of.bytes)).collect())
+        let rings = rings.iter();
+        Ok(rings
+            .map(|of| (of.kind.name(), of.rings, of.row_bytes, of.most_bytes, of.bytes))
+            .collect())
     }
 
-    /// What each queue holds: event type, most events, bytes of one, and how many wait. Of a queue
-    /// that conflates: most mailboxes of symbols, bytes of one, and how many there are.
+    /// What each queue holds: event type, most events, bytes of one, how many more there may be memory
+    /// for, and how many wait. Of a queue that conflates, mailboxes of symbols in their stead.
     #[pyo3(name = "queue_memory")]
-    fn py_queue_memory(&self) -> PyResult<Vec<(&'static str, usize, usize, usize)>> {
+    fn py_queue_memory(&self) -> PyResult<Vec<(&'static str, usize, usize, usize, usize)>> {
         let queues = self.stream()?.store().queue_memory();
         let queues = queues.iter();
-        Ok(queues.map(|of| (of.kind.name(), of.capacity, of.entry_bytes, of.entries)).collect())
+        Ok(queues
+            .map(|of| (of.kind.name(), of.capacity, of.entry_bytes, of.spare, of.entries))
+            .collect())
+    }
+
+    /// How many connections there are, and bytes of messages that one holds at most.
+    #[pyo3(name = "connection_memory")]
+    fn py_connection_memory(&self) -> PyResult<(usize, usize)> {
+        Ok((self.stream()?.activity().links, Limits::default().most_bytes()))
     }
 
     /// The order books: how many there are, how many there may be, and bytes of one at most; then the

@@ -61,6 +61,16 @@ const MESSAGES_AT_ONCE: usize = 64;
 /// Most bytes that wait to be sent before the connection is given up.
 const MAX_WRITE_BUFFER: usize = 4 << 20;
 
+/// Most bytes that are read from the socket at once.
+const READ_BUFFER: usize = 128 << 10;
+
+impl Limits {
+    /// Most bytes of messages that a connection holds, which come or wait to be sent.
+    pub const fn most_bytes(&self) -> usize {
+        READ_BUFFER + self.max_message + MAX_WRITE_BUFFER
+    }
+}
+
 type Result<T> = std::result::Result<T, Loss>;
 
 trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -112,6 +122,7 @@ impl Socket {
         let agent = HeaderValue::from_static(concat!("dxstream/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, agent);
         let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
             .max_frame_size(Some(limits.max_frame))
             .max_message_size(Some(limits.max_message))
             .max_write_buffer_size(MAX_WRITE_BUFFER);

@@ -250,10 +250,10 @@ impl Conflation {
         if self.is_closed() { 0 } else { self.ready.len() }
     }
 
-    /// Most mailboxes, bytes of one, and mailboxes that there are.
-    pub(super) fn memory(&self, symbols: usize) -> (usize, usize, usize) {
+    /// Most mailboxes, bytes of one, mailboxes that there are, and none beside them.
+    pub(super) fn memory(&self, symbols: usize) -> (usize, usize, usize, usize) {
         let mailboxes = self.counters.mailboxes.load(Ordering::Relaxed);
-        (symbols, Mailbox::bytes(self.width), mailboxes as usize)
+        (symbols, Mailbox::bytes(self.width), mailboxes as usize, 0)
     }
 
     /// What became of the rows, where the reader has counted `delivered` of them. The reader's.

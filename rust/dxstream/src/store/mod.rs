@@ -60,6 +60,8 @@ pub struct QueueMemory {
     pub entry_bytes: usize,
     /// Entries that there are.
     pub entries: usize,
+    /// Entries that there is memory for beside those: rows are allocated many at a time.
+    pub spare: usize,
 }
 
 /// What the order books take, and at most can.
@@ -111,6 +113,8 @@ pub struct RingMemory {
     pub row_bytes: usize,
     /// Bytes allocated, the table that finds the rings included.
     pub bytes: usize,
+    /// The same once these rings are full.
+    pub most_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -205,9 +209,9 @@ impl Store {
     /// What the rings have allocated, by event type; types without an event are left out.
     pub fn ring_memory(&self) -> Vec<RingMemory> {
         let of_kind = |&kind: &EventKind| {
-            let (rings, bytes) = self.rings[kind as usize].get()?.allocated();
+            let (rings, bytes, most_bytes) = self.rings[kind as usize].get()?.allocated();
             let row_bytes = Rings::row_bytes(kind.fields().len());
-            Some(RingMemory { kind, rings, row_bytes, bytes })
+            Some(RingMemory { kind, rings, row_bytes, bytes, most_bytes })
         };
         EventKind::ALL.iter().filter_map(of_kind).collect()
     }
@@ -218,8 +222,8 @@ impl Store {
         queues
             .live()
             .map(|queue| {
-                let (capacity, entry_bytes, entries) = queue.memory();
-                QueueMemory { kind: queue.kind, capacity, entry_bytes, entries }
+                let (capacity, entry_bytes, entries, spare) = queue.memory();
+                QueueMemory { kind: queue.kind, capacity, entry_bytes, entries, spare }
             })
             .collect()
     }

@@ -120,9 +120,9 @@ impl Queue {
         Self { kind, width, wants, rows, waiting: Waiting::new(), ended: OnceLock::new() }
     }
 
-    /// Most entries, bytes of one, and entries that there are: rows, or where the queue conflates the
-    /// mailboxes of symbols.
-    pub(super) fn memory(&self) -> (usize, usize, usize) {
+    /// Most entries, bytes of one, entries that there are, and entries that there may be room for beside
+    /// them: rows, or where the queue conflates the mailboxes of symbols.
+    pub(super) fn memory(&self) -> (usize, usize, usize, usize) {
         match &self.rows {
             Rows::Every(segments) => segments.memory(),
             Rows::Latest(conflation) => {

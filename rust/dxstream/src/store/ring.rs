@@ -108,11 +108,20 @@ impl Ring {
         }
     }
 
-    /// Bytes that the ring has allocated.
-    pub(super) fn allocated(&self) -> usize {
-        let of_segment = SEGMENT_SLOTS * Self::slot_bytes(self.width);
+    /// Bytes that the ring has allocated for rows.
+    pub(super) fn rows_bytes(&self) -> usize {
         let segments = self.segments.iter().filter(|segment| segment.get().is_some()).count();
-        size_of::<Self>() + size_of_val(&*self.segments) + segments * of_segment
+        segments * SEGMENT_SLOTS * Self::slot_bytes(self.width)
+    }
+
+    /// The same once the ring is full.
+    pub(super) fn most_rows_bytes(&self) -> usize {
+        self.segments.len() * SEGMENT_SLOTS * Self::slot_bytes(self.width)
+    }
+
+    /// Bytes of the table of its segments.
+    pub(super) fn table_bytes(&self) -> usize {
+        size_of_val(&*self.segments)
     }
 
     /// Bytes of a slot for a row of `width` words.

@@ -104,17 +104,20 @@ impl Rings {
         latest::push(self.latest_slot(chunk, at), ring, row, received_at);
     }
 
-    /// How many rings there are, and how many bytes the table and they have allocated.
-    pub(super) fn allocated(&self) -> (usize, usize) {
-        let mut rings = 0;
-        let mut bytes = size_of_val(&*self.chunks);
+    /// How many rings there are, how many bytes the table and they have allocated, and how many once
+    /// these rings are full.
+    pub(super) fn allocated(&self) -> (usize, usize, usize) {
+        let (mut rings, mut table) = (0, size_of_val(&*self.chunks));
+        let (mut rows, mut most_rows) = (0, 0);
         for chunk in self.chunks.iter().filter_map(OnceLock::get) {
-            bytes += size_of_val(&*chunk.symbols) + size_of_val(&*chunk.latest);
+            table += size_of_val(&*chunk.symbols) + size_of_val(&*chunk.latest);
             for ring in chunk.symbols.iter().filter_map(|of_symbol| of_symbol.ring.get()) {
                 rings += 1;
-                bytes += ring.allocated() - size_of::<Ring>();
+                table += ring.table_bytes();
+                rows += ring.rows_bytes();
+                most_rows += ring.most_rows_bytes();
             }
         }
-        (rings, bytes)
+        (rings, table + rows, table + most_rows)
     }
 }

@@ -168,10 +168,15 @@ impl Segments {
         self.state().pending
     }
 
-    /// Most rows, bytes of one with its time of arrival, and rows that wait.
-    pub(super) fn memory(&self) -> (usize, usize, usize) {
+    /// Most rows, bytes of one with its time of arrival, rows that wait, and rows that there may be memory
+    /// for beside those.
+    pub(super) fn memory(&self) -> (usize, usize, usize, usize) {
+        // The first segment may be dropped or the last be filled but for a row; one is kept for its
+        // memory, and one the reader has in hand.
+        const SPARE: usize = 4 * SEGMENT_ROWS;
         let state = self.state();
-        (self.limit(state.capacity), (self.width + 1) * size_of::<u64>(), state.pending)
+        let row_bytes = (self.width + 1) * size_of::<u64>();
+        (self.limit(state.capacity), row_bytes, state.pending, SPARE)
     }
 
     /// What became of the rows, where the reader has `in_hand` rows that were not delivered.

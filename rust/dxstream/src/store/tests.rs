@@ -265,6 +265,7 @@ fn rings_allocate_as_they_fill_and_say_how_much() {
     let [after] = store.ring_memory()[..] else { panic!("one event type has rings") };
     let grown = after.bytes - before.bytes;
     assert!((990..1010).contains(&(grown / after.row_bytes)), "{grown} bytes");
+    assert_eq!((before.most_bytes, after.bytes), (after.most_bytes, after.most_bytes));
 }
 
 /// Writes rows whose words tell their number at full speed, while readers check what they see of
