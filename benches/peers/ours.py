@@ -125,13 +125,15 @@ def _asleep(run: Run) -> Found:
         _wait_for(streamer, run.rows)
         grown = _resident() - before
         stats, memory = listener.stats(), streamer.memory()
-        rings = sum(symbols * (memory.history + 2) * width for _, symbols, width, _ in memory.rings)
-        bound = rings + sum(most * width for _, most, width, _ in memory.buffers)
         run.expected.check(stats.received, None, {})
         if stats.received != stats.delivered + stats.pending + stats.dropped + stats.conflated:
             msg = f"events are missing in {stats}"
             raise ValueError(msg)
-        return Found({"grown": grown / 1e6, "bound": bound / 1e6, "dropped": stats.dropped / 1e6})
+        if grown > memory.bound:
+            msg = f"the process grew by {grown:,} bytes:\n{memory}"
+            raise ValueError(msg)
+        figures = {"grown": grown, "bound": memory.bound, "dropped": stats.dropped}
+        return Found({name: figure / 1e6 for name, figure in figures.items()})
 
 
 def _snapshot(run: Run) -> Found:

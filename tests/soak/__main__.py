@@ -10,7 +10,7 @@ import warnings
 
 from dxstream import DXLinkStreamer, Endpoint, Gap, ReconnectPolicy
 from soak.checks import Violations, until
-from soak.client import REST, Client, Result, when_full
+from soak.client import REST, Client, Result
 from soak.footprint import MIB, Footprint, native_threads
 from soak.mishaps import ANSWER, SILENCE
 from soak.peer import Peer
@@ -105,7 +105,7 @@ def report(result: Result, peer: Peer, rate: int) -> None:
         "churn": result.churned,
         "listeners": f"{stats.conflated:,} events conflated, {stats.dropped:,} dropped unread",
         "memory": f"at most {result.most_memory / MIB:.1f} MiB of events; "
-        f"{when_full(result.memory) / MIB:.1f} MiB when all buffers are full",
+        f"{result.memory.bound / MIB:.1f} MiB when all buffers are full",
         **{f"{n}. fifth": of for n, of in enumerate(result.trend.fifths(), 1)},
     }
     for name, what in rows.items():

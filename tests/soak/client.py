@@ -132,7 +132,7 @@ class Client:
         self._jumps.explain()
         memory = self._streamer.memory()
         self.result.most_memory = max(self.result.most_memory, memory.allocated)
-        within = memory.allocated <= when_full(memory)
+        within = memory.allocated <= memory.bound
         self._check(within, "memory() is within its bound", memory)
         sales = self._streamer.history(TimeAndSale, SALES[0], fields=["price", "size"])
         numbers = sales.size.astype(np.int64)
@@ -253,11 +253,3 @@ class Client:
 def agree(counts: Callable[[], dict[str, int]]) -> bool:
     """Say whether all counts are the same."""
     return len(set(counts().values())) == 1
-
-
-def when_full(memory: MemoryUse) -> int:
-    """Return the bytes that events can take at most, by the formula that it prints."""
-    rings = sum(symbols * (memory.history + 2) * width for _, symbols, width, _ in memory.rings)
-    queues = sum(most * width for _, most, width, _ in memory.buffers)
-    series = sum(bars * width for _, bars, width in memory.series)
-    return rings + queues + series
