@@ -3,13 +3,13 @@
 #[cfg(not(dxstream_loom))]
 pub(crate) use crossbeam_queue::SegQueue;
 #[cfg(dxstream_loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(dxstream_loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 #[cfg(dxstream_loom)]
 pub(crate) use loom::thread::yield_now;
 #[cfg(not(dxstream_loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(not(dxstream_loom))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
 #[cfg(not(dxstream_loom))]

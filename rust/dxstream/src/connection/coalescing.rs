@@ -1,42 +1,72 @@
-//! How soon the socket is read again.
+//! How soon a socket is read again.
 //!
-//! Each reading wakes this thread, which costs far more than the few events that came meanwhile. As
-//! long as nobody waits for single events, a busy socket is left alone for a moment after it was read,
-//! so that what comes within it is read at once.
+//! Each reading wakes this thread, which costs several times what the few events do that came
+//! meanwhile. As long as nobody in the process waits for a single event, the thread sleeps for a moment
+//! after it has read a busy socket, so that what comes within that is read at once. It sleeps once for
+//! all its connections, and only when none of them has anything else to do.
 
+use std::cell::Cell;
+use std::thread::sleep;
 use std::time::Duration;
 
-/// How long the socket is left alone. The runtime's timers are exact to a millisecond, so that it may
-/// be twice as long.
+use super::clock::now;
+
+/// How long the thread sleeps.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Who waited for a single event will do so again, within this.
 const HURRY: Duration = Duration::from_millis(100);
 
-/// Where more bytes come at once, a pause would save nothing and fill the system's buffers.
+/// Where more bytes come at once, a pause would save little and fill the system's buffers.
 const MOST_BYTES: usize = 32 << 10;
 
-/// When the socket of one connection was read, and whether somebody was in a hurry for it.
+/// What was read of a socket at once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Burst {
+    pub(super) messages: usize,
+    /// Bytes of the texts among them.
+    pub(super) bytes: usize,
+}
+
+/// When sockets are read again.
 #[derive(Debug, Default)]
-pub(super) struct Coalescing {
-    last: Option<Duration>,
-    hurried: Option<Duration>,
+struct Coalescing {
+    /// When somebody last waited for a single event.
+    hurried: Cell<Option<Duration>>,
+    /// Until when the sockets are left alone.
+    until: Cell<Option<Duration>>,
 }
 
 impl Coalescing {
-    /// Takes note of a reading that began at `now`, and whether a listener waited for it.
-    ///
-    /// Gives until when the socket is to be left alone, once all `bytes` that were there are taken in.
-    pub(super) fn read(&mut self, now: Duration, awaited: bool, bytes: usize) -> Option<Duration> {
-        let within = |past: Option<Duration>, span| {
-            past.is_some_and(|past| now.saturating_sub(past) < span)
-        };
+    /// Takes note of a reading that began at `now`, the last of this socket having begun at `last`, and
+    /// whether somebody waited for it.
+    fn read(&self, last: Option<Duration>, now: Duration, awaited: bool, burst: Burst) {
+        let within =
+            |past: Option<Duration>, span| past.is_some_and(|past| now.saturating_sub(past) < span);
         if awaited {
-            self.hurried = Some(now);
+            self.hurried.set(Some(now));
         }
-        let is_busy = within(self.last.replace(now), PAUSE);
-        let is_hurried = within(self.hurried, HURRY);
-        (is_busy && !is_hurried && bytes <= MOST_BYTES).then(|| now + PAUSE)
+        let is_busy = burst.messages > 1 || within(last, PAUSE);
+        let is_hurried = within(self.hurried.get(), HURRY);
+        self.until.set((is_busy && !is_hurried && burst.bytes <= MOST_BYTES).then(|| now + PAUSE));
+    }
+}
+
+thread_local! {
+    static OF_THREAD: Coalescing = const {
+        Coalescing { hurried: Cell::new(None), until: Cell::new(None) }
+    };
+}
+
+/// Takes note of a reading on this thread: see [`Coalescing::read`].
+pub(super) fn note(last: Option<Duration>, now: Duration, awaited: bool, burst: Burst) {
+    OF_THREAD.with(|coalescing| coalescing.read(last, now, awaited, burst));
+}
+
+/// Sleeps as long as the sockets are to be left alone. Called when this thread has nothing to do.
+pub(super) fn rest() {
+    if let Some(until) = OF_THREAD.with(|coalescing| coalescing.until.take()) {
+        sleep(until.saturating_sub(now()));
     }
 }
 
@@ -44,44 +74,62 @@ impl Coalescing {
 mod tests {
     use super::*;
 
+    const ONE: Burst = Burst { messages: 1, bytes: 800 };
+
     const fn at(micros: u64) -> Duration {
         Duration::from_micros(1_000_000 + micros)
     }
 
+    /// Until when sockets are left alone after readings, each with its time in us.
+    fn after(coalescing: &Coalescing, readings: &[(u64, bool, Burst)]) -> Vec<Option<Duration>> {
+        let mut last = None;
+        let mut untils = Vec::new();
+        for &(micros, awaited, burst) in readings {
+            coalescing.read(last.replace(at(micros)), at(micros), awaited, burst);
+            untils.push(coalescing.until.take());
+        }
+        untils
+    }
+
     #[test]
     fn a_busy_socket_that_nobody_waits_for_is_left_alone_for_a_moment() {
-        let mut coalescing = Coalescing::default();
-        assert_eq!(coalescing.read(at(0), false, 800), None);
-        assert_eq!(coalescing.read(at(100), false, 800), Some(at(1_100)));
-        // A socket that was left alone is busy where the next message comes soon after.
-        assert_eq!(coalescing.read(at(1_200), false, 8_000), None);
-        assert_eq!(coalescing.read(at(1_300), false, 800), Some(at(2_300)));
+        let several = Burst { messages: 10, bytes: 8_000 };
+        let readings =
+            [(0, false, ONE), (100, false, ONE), (1_200, false, several), (2_300, false, ONE)];
+        let expected = [None, Some(at(1_100)), Some(at(2_200)), None];
+        assert_eq!(after(&Coalescing::default(), &readings), expected);
     }
 
     #[test]
     fn a_quiet_socket_is_read_at_once() {
-        let mut coalescing = Coalescing::default();
-        for n in 0..10 {
-            assert_eq!(coalescing.read(at(1_000 * n), false, 800), None);
-        }
+        let readings: Vec<_> = (0..10).map(|n| (1_000 * n, false, ONE)).collect();
+        assert_eq!(after(&Coalescing::default(), &readings), [None; 10]);
     }
 
     #[test]
-    fn as_long_as_somebody_waits_for_single_events_the_socket_is_read_at_once() {
-        let mut coalescing = Coalescing::default();
-        for n in 0..2_000 {
-            assert_eq!(coalescing.read(at(100 * n), n % 900 == 0, 800), None);
-        }
-        let last = at(180_000);
-        assert_eq!(coalescing.read(last + HURRY, false, 800), None);
-        assert!(coalescing.read(last + HURRY + Duration::from_micros(1), false, 800).is_some());
+    fn as_long_as_somebody_waits_for_single_events_sockets_are_read_at_once() {
+        let coalescing = Coalescing::default();
+        let readings: Vec<_> = (0..2_000).map(|n| (100 * n, n % 900 == 0, ONE)).collect();
+        assert_eq!(after(&coalescing, &readings), [None; 2_000]);
+        let readings = [(279_900, false, ONE), (280_000, false, ONE)];
+        assert_eq!(after(&coalescing, &readings), [None, Some(at(281_000))]);
     }
 
     #[test]
     fn a_full_socket_is_read_at_once() {
-        let mut coalescing = Coalescing::default();
-        coalescing.read(at(0), false, 800);
-        assert_eq!(coalescing.read(at(100), false, MOST_BYTES + 1), None);
-        assert!(coalescing.read(at(200), false, MOST_BYTES).is_some());
+        let (full, less) = (
+            Burst { messages: 50, bytes: MOST_BYTES + 1 },
+            Burst { messages: 50, bytes: MOST_BYTES },
+        );
+        let readings = [(0, false, full), (100, false, full), (200, false, less)];
+        assert_eq!(after(&Coalescing::default(), &readings), [None, None, Some(at(1_200))]);
+    }
+
+    #[test]
+    fn a_later_reading_ends_a_pause_that_has_not_begun() {
+        let coalescing = Coalescing::default();
+        coalescing.read(Some(at(0)), at(100), false, ONE);
+        coalescing.read(None, at(200), true, ONE);
+        assert_eq!(coalescing.until.take(), None);
     }
 }

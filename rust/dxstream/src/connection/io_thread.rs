@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::coalescing;
 use crate::error::{Error, Result};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -69,8 +70,11 @@ impl IoThread {
         let cannot = |error: std::io::Error| {
             Error::ConnectionLost(format!("the I/O thread cannot be started: {error}"))
         };
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(coalescing::rest)
+            .build()
+            .map_err(cannot)?;
         let (work, arriving) = mpsc::unbounded_channel();
         let handle = std::thread::Builder::new()
             .name("dxstream-io".into())

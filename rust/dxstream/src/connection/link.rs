@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::clock::{instant, now};
-use super::coalescing::Coalescing;
+use super::coalescing::{self, Burst};
 use super::command::Command;
 use super::commanded::Commanded;
 use super::endpoint::Endpoint;
@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::log;
 use crate::loss::{Loss, Remedy};
 use crate::protocol::{Displaced, Gap, Link, LinkEvent, Step};
-use crate::store::StoreWriter;
+use crate::store::{StoreWriter, is_event_awaited};
 
 /// Messages that take longer to take in hold up the others, which is worth a warning.
 const SLOW_MESSAGES: Duration = Duration::from_millis(250);
@@ -186,9 +186,7 @@ impl LinkTask {
 
     /// Carries messages until the connection is lost; nothing where it is to be closed.
     async fn converse(&mut self, socket: &mut Socket) -> Option<Loss> {
-        let mut coalescing = Coalescing::default();
-        // Until when the socket is left alone.
-        let mut pause: Option<Duration> = None;
+        let mut last_read: Option<Duration> = None;
         loop {
             let frames: Vec<_> = std::iter::from_fn(|| self.link.next_output()).collect();
             if !frames.is_empty() && said::of_messages() {
@@ -208,7 +206,6 @@ impl LinkTask {
                 return Some(loss);
             }
             let deadline = self.deadline();
-            let deadline = pause.map_or(deadline, |until| instant(until).min(deadline));
             tokio::select! {
                 biased;
                 command = self.commands.recv() => {
@@ -216,15 +213,13 @@ impl LinkTask {
                         return None;
                     }
                 }
-                () = sleep_until(deadline) => {
-                    let now = now();
-                    pause = pause.filter(|until| *until > now);
-                    self.link.tick(now);
-                }
-                received = socket.receive(), if pause.is_none() => {
-                    let (read_at, awaited) = (now(), self.shared.store.is_awaited());
+                () = sleep_until(deadline) => self.link.tick(now()),
+                received = socket.receive() => {
+                    let (read_at, awaited) = (now(), is_event_awaited());
                     match self.take_messages(read_at, received, socket) {
-                        Ok(bytes) => pause = coalescing.read(read_at, awaited, bytes),
+                        Ok(burst) => {
+                            coalescing::note(last_read.replace(read_at), read_at, awaited, burst);
+                        }
                         // What the server said last tells more than how it hung up.
                         Err(loss) => return Some(self.link.take_failure().unwrap_or(loss)),
                     }
@@ -233,13 +228,13 @@ impl LinkTask {
         }
     }
 
-    /// Takes a message, and those that are here already; gives the bytes of their texts.
+    /// Takes a message, and those that are here already.
     fn take_messages(
         &mut self,
         read_at: Duration,
         first: Result<Received, Loss>,
         socket: &mut Socket,
-    ) -> Result<usize, Loss> {
+    ) -> Result<Burst, Loss> {
         let taken = self.take_messages_at(read_at, first, socket);
         self.parsing = Some(now().saturating_sub(read_at));
         taken
@@ -250,13 +245,14 @@ impl LinkTask {
         now: Duration,
         first: Result<Received, Loss>,
         socket: &mut Socket,
-    ) -> Result<usize, Loss> {
+    ) -> Result<Burst, Loss> {
         let spoken_of = said::of_messages();
-        let mut bytes = 0;
+        let mut burst = Burst::default();
         for message in socket.with_those_here(first) {
+            burst.messages += 1;
             match message? {
                 Received::Text(text) => {
-                    bytes += text.len();
+                    burst.bytes += text.len();
                     if spoken_of {
                         said::message("received", self.number, &text);
                     }
@@ -269,7 +265,7 @@ impl LinkTask {
                 Received::Close(code, reason) => return Err(self.link.closed(code, &reason)),
             }
         }
-        Ok(bytes)
+        Ok(burst)
     }
 
     fn deadline(&self) -> tokio::time::Instant {

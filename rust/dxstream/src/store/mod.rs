@@ -31,7 +31,7 @@ pub use consumer::Consumer;
 pub use latest::LatestSink;
 pub use queue::{Overflow, QueueSettings, QueueStats};
 pub use tally::ListenerTotals;
-pub use waiting::Arm;
+pub use waiting::{Arm, is_event_awaited};
 pub use wake::Wake;
 pub use wants::{Need, Requirement, are_met, is_whole};
 
@@ -306,12 +306,6 @@ impl Store {
     /// longest.
     pub fn delivery(&self) -> LatencySummary {
         self.tally.delivery()
-    }
-
-    /// Whether a listener waits for its next event who is not patient.
-    pub fn is_awaited(&self) -> bool {
-        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        queues.live().any(|queue| queue.waiting.is_hurried())
     }
 
     /// A new queue for events of `kind`, from now on; of all symbols, or of those given.

@@ -6,10 +6,20 @@
 //! published. So no wake-up is lost, and while nobody waits the writer takes no lock and makes no
 //! system call.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, PoisonError, Weak};
 
 use super::wake::Wake;
-use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+
+/// Queues of the process of which somebody waits for the next row and is in a hurry. A hint: nothing
+/// depends on it but how soon sockets are read, so it is no part of the models.
+static HURRIED: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether somebody in the process waits for a single event and is in a hurry for it.
+pub fn is_event_awaited() -> bool {
+    HURRIED.load(Ordering::Relaxed) > 0
+}
 
 /// The flag while nobody waits.
 const NOBODY: u64 = u64::MAX;
@@ -29,8 +39,7 @@ pub(super) struct Waiting {
     /// The flag: least rows that somebody waits for. Only swapped and added to, never just stored:
     /// each step then sees what was done before every earlier one.
     least: AtomicU64,
-    /// Whether somebody waits for the next row and is in a hurry. A hint, on which nothing depends but
-    /// how soon the socket is read.
+    /// Whether somebody waits for the next row and is in a hurry, which `HURRIED` counts.
     hurried: AtomicBool,
     /// Whom to ring once so many rows wait; each once.
     wakes: Mutex<Vec<(Weak<Wake>, usize)>>,
@@ -54,18 +63,20 @@ impl Waiting {
         let least = wakes.iter().map(|&(_, rows)| rows as u64).min().unwrap_or(NOBODY);
         // AcqRel: the step of a reader or of the writer, as above.
         self.least.swap(least, Ordering::AcqRel);
-        // Relaxed: a hint.
-        let hurried = least <= 1
-            && wakes.iter().any(|(wake, rows)| {
-                *rows <= 1 && wake.upgrade().is_some_and(|wake| !wake.is_patient())
-            });
-        self.hurried.store(hurried, Ordering::Relaxed);
+        self.set_hurried(wakes.iter().any(|(wake, rows)| {
+            *rows <= 1 && wake.upgrade().is_some_and(|wake| !wake.is_patient())
+        }));
     }
 
-    /// Whether somebody waits for the next row who is not patient.
-    pub(super) fn is_hurried(&self) -> bool {
-        // Relaxed: a hint.
-        self.hurried.load(Ordering::Relaxed)
+    fn set_hurried(&self, hurried: bool) {
+        // Relaxed, here and of the count: see `HURRIED`.
+        if self.hurried.swap(hurried, Ordering::Relaxed) != hurried {
+            if hurried {
+                HURRIED.fetch_add(1, Ordering::Relaxed);
+            } else {
+                HURRIED.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Lets `wake` ring once when `rows` rows wait, unless `is_ready` finds that they do.
@@ -117,5 +128,11 @@ impl Waiting {
     /// Rings everybody. Called once the end was published.
     pub(super) fn ring_all(&self) {
         self.ring(|| usize::MAX);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.set_hurried(false);
     }
 }
