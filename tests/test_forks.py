@@ -128,6 +128,33 @@ def test_forks_while_threads_stream_and_connect_do_not_hang() -> None:
     assert out == "{0}\n"
 
 
+def test_forks_while_a_thread_imports_what_a_session_needs_do_not_hang() -> None:
+    out = says("""
+        from dxstream import endpoint
+        stop = threading.Event()
+        def ask():
+            sys.modules.pop("dxstream.foreign", None)
+            vars(sys.modules["dxstream"]).pop("foreign", None)
+            assert endpoint.belongs_to_loop(object())
+        def ask_again_and_again():
+            while not stop.is_set():
+                ask()
+        thread = threading.Thread(target=ask_again_and_again)
+        thread.start()
+        codes = set()
+        for _ in range(50):
+            pid = os.fork()
+            if pid == 0:
+                assert endpoint.belongs_to_loop(object())
+                os._exit(0)
+            codes.add(os.waitpid(pid, 0)[1])
+        stop.set()
+        thread.join()
+        print(codes)
+        """)
+    assert out == "{0}\n"
+
+
 def test_the_child_of_a_fork_connects_though_another_thread_followed_log_levels() -> None:
     out = says("""
         import logging

@@ -8,7 +8,9 @@ import time
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import trio
@@ -364,34 +366,17 @@ def test_the_symbol_of_events_is_the_string_of_the_program(
     assert first.event_symbol is sys.intern("A")
 
 
-class CountingLoop(asyncio.SelectorEventLoop):
-    """Counts the descriptors that it begins to watch, and those that it watches no longer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun = self.ended = 0
-
-    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
-        """Watch a descriptor."""
-        self.begun += 1
-        super().add_reader(fd, callback, *args)
-
-    def remove_reader(self, fd: Any) -> bool:
-        """Watch a descriptor no longer."""
-        removed = super().remove_reader(fd)
-        self.ended += removed
-        return removed
-
-
 @pytest.mark.parametrize("way", ["listen", "batches"])
 def test_a_loop_goes_on_watching_for_a_listener_until_that_is_gone(
     exchange: Exchange, way: str
 ) -> None:
-    with DXLinkStreamer(exchange.url) as streamer:
+    with DXLinkStreamer(exchange.url) as streamer, ExitStack() as stack:
         streamer.subscribe(Quote, "A", 0)
         until(lambda: exchange.stats().subscriptions)
         iteration: Any = streamer.listen(Quote) if way == "listen" else streamer.batches(Quote)
-        loop = CountingLoop()
+        loop = asyncio.new_event_loop()
+        begins = stack.enter_context(patch.object(loop, "add_reader", wraps=loop.add_reader))
+        ends = stack.enter_context(patch.object(loop, "remove_reader", wraps=loop.remove_reader))
         for bid in range(3):
             waits = loop.create_task(awaited(anext(iteration)))
             for _ in range(10):
@@ -399,7 +384,7 @@ def test_a_loop_goes_on_watching_for_a_listener_until_that_is_gone(
             assert not waits.done()
             exchange.publish(Quote("A", bid_price=bid))
             loop.run_until_complete(waits)
-        assert (loop.begun, loop.ended) == (1, 0)
+        assert (begins.call_count, ends.call_count) == (1, 0)
         # Another thread may be the one that lets it go.
         held = [iteration]
         del iteration
@@ -407,5 +392,5 @@ def test_a_loop_goes_on_watching_for_a_listener_until_that_is_gone(
         thread.start()
         thread.join()
         loop.run_until_complete(asyncio.sleep(0))
-        assert (loop.begun, loop.ended) == (1, 1)
+        assert (begins.call_count, ends.call_count) == (1, 1)
         loop.close()

@@ -99,7 +99,10 @@ def __getattr__(name: str) -> object:
     if name in _ON_DEMAND:
         from importlib import import_module
 
-        globals()[name] = found = getattr(import_module(_ON_DEMAND[name]), name)
+        from dxstream.process import importing
+
+        with importing:
+            globals()[name] = found = getattr(import_module(_ON_DEMAND[name]), name)
         return found
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

@@ -17,7 +17,7 @@ from dxstream.waiting import Procedure, Wait, Watch, checkpoint, run, run_blocki
 __all__ = ["Batches"]
 
 _PATIENT = 0.005
-"""Who lets a batch grow for so many seconds does not mind when it begins a millisecond or two later."""
+"""Seconds: who lets a batch grow so long does not mind when it begins some milliseconds later."""
 
 E = TypeVar("E", bound=Event)
 

@@ -9,6 +9,7 @@ from dxstream import _dxstream
 from dxstream._dxstream import TimeSeries
 from dxstream.arguments import milliseconds, symbol_list
 from dxstream.dxfeed import Candle
+from dxstream.process import importing
 from dxstream.subscriptions import Subscriber, type_name
 from dxstream.waiting import Call, Procedure, done
 
@@ -167,7 +168,8 @@ class CandleSubscriber(Subscriber):
         [wire] = client.wire_symbols(Candle, [candle])
 
         def procedure() -> "Procedure[Candles]":
-            from dxstream.candles import load
+            with importing:
+                from dxstream.candles import load
 
             feed = self._follow(wire, start)
             candles = yield from load(feed, timeout)
@@ -178,7 +180,8 @@ class CandleSubscriber(Subscriber):
         return Call(procedure)
 
     def _follow(self, symbol: str, start: int) -> "CandleFeed":
-        from dxstream.candles import CandleFeed
+        with importing:
+            from dxstream.candles import CandleFeed
 
         with self._lock:
             client = self._connected()

@@ -16,7 +16,7 @@ from dxstream.callbacks import Callbacks
 from dxstream.endpoint import Endpoint, SessionLike, resolve, resolve_blocking
 from dxstream.errors import StreamerClosedError
 from dxstream.healing import Gap, ReconnectPolicy, StateChanges
-from dxstream.process import Local
+from dxstream.process import Local, importing
 from dxstream.waiting import Call, Procedure, Wait, end_daemons, run, run_blocking
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class Connection(Local):
         client: Client | None = None
         try:
             if endpoint.url.startswith("sim:"):
-                from dxstream.exchange import Exchange
+                with importing:
+                    from dxstream.exchange import Exchange
 
                 self._exchange = Exchange.from_url(endpoint.url)
                 endpoint = Endpoint(self._exchange.url)

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, cast, runtime_checkable
 
+from dxstream.process import importing
 from dxstream.waiting import Call, running_loop
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ def _ask(session: object, *, fresh: bool) -> object:
         return Endpoint(session)
     if not gives_anew(session):
         return session
-    # Not before: the child of a fork waits for ever for a module that another thread was importing.
-    from dxstream import foreign
-    from dxstream.session import Session
+    with importing:
+        from dxstream import foreign
+        from dxstream.session import Session
 
     if isinstance(session, Session):
         return session.endpoint(fresh=fresh)
@@ -129,8 +130,9 @@ def belongs_to_loop(session: object) -> bool:
     """Tell whether a session is to be asked in the event loop in which it was made."""
     if not gives_anew(session):
         return False
-    from dxstream import foreign
-    from dxstream.session import Session
+    with importing:
+        from dxstream import foreign
+        from dxstream.session import Session
 
     if isinstance(session, Session):
         return False
@@ -140,7 +142,8 @@ def belongs_to_loop(session: object) -> bool:
 def _endpoint(value: object) -> Endpoint:
     if isinstance(value, Endpoint):
         return value
-    from dxstream.foreign import FORMS
+    with importing:
+        from dxstream.foreign import FORMS
 
     msg = f"a session must be {FORMS}; not {type(value).__name__}"
     raise TypeError(msg)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 from dxstream._dxstream import event_class
 from dxstream.dxfeed import Event, Order
 from dxstream.observed import Observed
+from dxstream.process import importing
 from dxstream.subscriptions import MAX_HISTORY, check_subscribed, type_name
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class Kept(Observed):
         StreamerClosedError
             If the streamer was never connected.
         """
-        from dxstream import reading
+        with importing:
+            from dxstream import reading
 
         client = self._client or self._connected()
         event_type = event_class(event_type)
@@ -123,7 +125,8 @@ class Kept(Observed):
         StreamerClosedError
             If the streamer was never connected.
         """
-        from dxstream import reading
+        with importing:
+            from dxstream import reading
 
         if n is not None and n < 0:
             msg = "n must be 0 or more"
@@ -172,7 +175,8 @@ class Kept(Observed):
         StreamerClosedError
             If the streamer was never connected.
         """
-        from dxstream.book import BookSide, OrderBook
+        with importing:
+            from dxstream.book import BookSide, OrderBook
 
         if depth is not None and depth < 1:
             msg = "depth must be at least 1"

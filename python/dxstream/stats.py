@@ -235,7 +235,7 @@ class MemoryUse:
 
     @property
     def bound(self) -> int:
-        """Bytes that all of it takes at most, with the symbols, queues and connections there are."""
+        """Bytes that all this takes at most, with the symbols, queues and connections of now."""
         rings = sum(full for *_, full, _ in self.rings)
         queues = sum((most + spare) * width for _, most, width, spare, _ in self.buffers)
         connections, connection_bytes = self.connections

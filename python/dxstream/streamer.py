@@ -16,8 +16,9 @@ from dxstream.errors import adopt_sdk_error
 from dxstream.healing import EventsAndGaps, Gap, ReconnectPolicy
 from dxstream.listener import Listener, Source, take
 from dxstream.older_forms import OlderForms, authorities_of
+from dxstream.process import importing
 from dxstream.subscriptions import Inbox, type_name
-from dxstream.waiting import Call, Procedure
+from dxstream.waiting import Call, Procedure, Wait
 
 if TYPE_CHECKING:
     from dxstream.batches import Batches
@@ -270,7 +271,8 @@ class DXLinkStreamer(OlderForms, Collected):
         StreamerClosedError
             If the streamer is not connected.
         """
-        from dxstream.batches import Batches
+        with importing:
+            from dxstream.batches import Batches
 
         event_type = event_class(event_type)
         interval = conflation_interval(policy, max_rate)

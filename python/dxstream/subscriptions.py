@@ -17,6 +17,7 @@ from dxstream.dxfeed import Candle, Event, Quote, Trade
 from dxstream.endpoint import SessionLike
 from dxstream.errors import DXStreamError
 from dxstream.histories import Histories
+from dxstream.process import importing
 from dxstream.waiting import Call, Procedure, Wait, done
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ class Subscriber(Connection):
         return f"<{type(self).__name__} {state}: {types or 'nothing'} subscribed>"
 
     def _account_updates(self) -> "AccountUpdates":
-        from dxstream.account_stream import AccountUpdates
-        from dxstream.session import Session
+        with importing:
+            from dxstream.account_stream import AccountUpdates
+            from dxstream.session import Session
 
         with self._lock:
             self._connected()

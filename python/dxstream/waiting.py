@@ -110,7 +110,8 @@ class _Bell:
 
     async def rings(self, deadline: float | None) -> bool:
         """Wait until the line rings; ``False`` where the deadline comes first."""
-        answer = self._answer = self.loop.create_future()
+        answer: asyncio.Future[bool] = self.loop.create_future()
+        self._answer = answer
         if deadline is None:
             return await answer
         timer = self.loop.call_later(_left(deadline), self._settle, False)  # noqa: FBT003
@@ -187,7 +188,7 @@ async def checkpoint() -> None:
 async def run(procedure: Procedure[T], watch: Watch | None = None) -> T:
     """Run a procedure in the running event loop.
 
-    Where a `watch` is given, the loop goes on watching the line, which is the same in all its waits.
+    Where a `watch` is given, all waits are for one line, and the loop goes on watching it.
     """
     try:
         wait = next(procedure)
