@@ -110,7 +110,7 @@ mod tests {
     fn as_long_as_somebody_waits_for_single_events_sockets_are_read_at_once() {
         let coalescing = Coalescing::default();
         let readings: Vec<_> = (0..2_000).map(|n| (100 * n, n % 900 == 0, ONE)).collect();
-        assert_eq!(after(&coalescing, &readings), [None; 2_000]);
+        assert_eq!(after(&coalescing, &readings), vec![None; 2_000]);
         let readings = [(279_900, false, ONE), (280_000, false, ONE)];
         assert_eq!(after(&coalescing, &readings), [None, Some(at(281_000))]);
     }
