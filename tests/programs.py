@@ -45,6 +45,12 @@ def program(
             running.kill()
 
 
+def is_asleep(running: subprocess.Popen[str]) -> bool:
+    """Say whether a program's main thread waits for something. Linux only."""
+    stat = Path(f"/proc/{running.pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] == "S"
+
+
 def ended(running: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """Wait for a program's end; return its exit code and what it said."""
     out, err = running.communicate(timeout=DEADLINE)

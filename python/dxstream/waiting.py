@@ -100,13 +100,13 @@ class _Bell:
         loop.add_reader(wake.fileno(), self._ring)
 
     def _ring(self) -> None:
-        self.wake.clear()
+        # Before the line is silent: a signal's handler may raise in between.
         self._settle(True)  # noqa: FBT003
+        self.wake.clear()
 
     def _settle(self, rang: bool) -> None:  # noqa: FBT001 - a callback of the loop
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            answer.set_result(rang)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(rang)
 
     async def rings(self, deadline: float | None) -> bool:
         """Wait until the line rings; ``False`` where the deadline comes first."""
