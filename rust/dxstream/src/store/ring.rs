@@ -93,6 +93,8 @@ pub(super) struct Ring {
     slots: usize,
     /// Entries written so far.
     written: AtomicU64,
+    /// The slot of the next entry: `written % slots`, which the writer need not divide for.
+    next: AtomicU64,
     segments: Box<[OnceLock<Box<[AtomicU64]>>]>,
 }
 
@@ -104,6 +106,7 @@ impl Ring {
             width,
             slots,
             written: AtomicU64::new(0),
+            next: AtomicU64::new(0),
             segments: (0..slots.div_ceil(SEGMENT_SLOTS)).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -142,18 +145,24 @@ impl Ring {
     /// The slot of entry `n`, if its segment is there.
     fn slot(&self, n: u64) -> Option<&[AtomicU64]> {
         let slot = (n % self.slots as u64) as usize;
-        let segment = self.segments[slot / SEGMENT_SLOTS].get()?;
-        let start = slot % SEGMENT_SLOTS * Self::slot_words(self.width);
-        Some(&segment[start..start + Self::slot_words(self.width)])
+        Some(self.slot_of(self.segments[slot / SEGMENT_SLOTS].get()?, slot))
+    }
+
+    fn slot_of<'a>(&self, segment: &'a [AtomicU64], slot: usize) -> &'a [AtomicU64] {
+        let words = Self::slot_words(self.width);
+        &segment[slot % SEGMENT_SLOTS * words..][..words]
     }
 
     /// Adds a row that arrived at `received_at` and gives its number. Called by one thread only.
     pub(super) fn push(&self, row: &[u64], received_at: u64) -> u64 {
-        // Relaxed: this thread alone writes the count.
+        // Relaxed: this thread alone writes the count, and alone knows the next slot.
         let n = self.written.load(Ordering::Relaxed);
-        let slot = (n % self.slots as u64) as usize;
-        self.segments[slot / SEGMENT_SLOTS].get_or_init(|| Self::slots(self.width, SEGMENT_SLOTS));
-        write(self.slot(n).expect("the segment was just made"), n, row, received_at);
+        let slot = self.next.load(Ordering::Relaxed) as usize;
+        let next = if slot + 1 == self.slots { 0 } else { slot + 1 };
+        self.next.store(next as u64, Ordering::Relaxed);
+        let segment = self.segments[slot / SEGMENT_SLOTS]
+            .get_or_init(|| Self::slots(self.width, SEGMENT_SLOTS));
+        write(self.slot_of(segment, slot), n, row, received_at);
         // Pairs with the Acquire loads of the readers: who sees the count sees the entry.
         self.written.store(n + 1, Ordering::Release);
         n
