@@ -104,7 +104,7 @@ stubs: build ## Write the stub of the event types from their declarations
 bench: build $(VENV)/peers ## Measure what events and tables cost, how fast they stream, and what peers do
 	$(BIN)/pytest benches --benchmark-only --benchmark-columns=min,median,iqr,max,rounds
 	$(BIN)/maturin build --release --locked --quiet --interpreter $(BIN)/python --out target/wheels
-	$(BIN)/python -m benches.peers --out docs/performance
+	$(BIN)/python -m benches.peers --out docs/performance --table README.md
 	cargo run --locked --release --quiet --package dxstream-exchange --example blast_read
 
 .PHONY: bench-core

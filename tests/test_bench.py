@@ -17,7 +17,7 @@ from benches.peers.feed import Counted
 from benches.peers.plan import CLIENTS, Measurement, plan
 from benches.peers.quotes import FIELDS
 from benches.peers.readers import Columns, Objects, Store
-from benches.peers.table import markdown
+from benches.peers.table import markdown, measured_anew
 from conftest import until
 
 from dxstream import DXLinkStreamer
@@ -185,6 +185,14 @@ def test_the_table_has_median_range_and_ratio() -> None:
 @pytest.mark.parametrize(("ours", "theirs", "more"), [(1.0, 2.0, True), (2.0, 1.0, False)])
 def test_the_table_marks_what_others_do_better(ours: float, theirs: float, more: bool) -> None:
     assert "**0.5x picows + orjson**" in markdown(results([ours], [theirs], more=more))
+
+
+def test_rates_are_written_anew_where_a_table_has_their_line() -> None:
+    written = results([3.0, 1.0, 2.0], [0.5, 1.0, 2.0], more=True)
+    document = "So:\n\n| | picows + orjson | dxstream | SDK |\n|---|---|---|---|\n{} |\n\nEnd\n"
+    before = document.format("| objects | 7 | 7 | 7") + "| more | 7 |\n"
+    after = document.format("| objects | 1 (0.5-2) | 2 (1-3) | ") + "| more | 7 |\n"
+    assert measured_anew(before, written) == after
 
 
 def test_the_chart_is_drawn_to_scale() -> None:

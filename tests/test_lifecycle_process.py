@@ -275,7 +275,7 @@ def test_a_process_without_descriptors_is_told_so(exchange: Exchange, first: str
     outcomes = {(left, call): outcome for left, call, outcome in told}
     assert list(outcomes) == [(left, call) for left in [*"012345", "all"] for call in calls]
     too_few = re.compile(
-        r"OSError: Too many open files \(os error 24\)|"
+        r"OSError: \[Errno 24\] no file descriptor to wait with \(.*\); close files, or raise .*|"
         r"ConnectionLostError: (the I/O thread cannot be started|cannot connect to [\d.:]+): "
         r"Too many open files \(os error 24\)"
     )

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from benches.peers.table import cell
+from benches.peers.table import measured_anew
 from programs import output
 
 ROOT = Path(__file__).parents[1]
@@ -51,14 +51,4 @@ def test_make_targets_of_a_document_exist(document: Path) -> None:
 
 def test_the_figures_of_the_table_are_those_that_were_measured() -> None:
     measured = json.loads((ROOT / "docs" / "performance" / "peers.json").read_text())
-    rates = {
-        line["title"]: line["figures"]["rate"]["clients"]
-        for line in measured["lines"]
-        if "rate" in line["figures"]
-    }
-    lines = [line for line in README.read_text().splitlines() if line.startswith("|")]
-    (_, *clients), _, *rows = [list(map(str.strip, line.split("|")[1:-1])) for line in lines]
-    assert rows
-    for title, *cells in rows:
-        ours = [cell(rates[title][client]) if client in rates[title] else "" for client in clients]
-        assert cells == ours
+    assert README.read_text() == measured_anew(README.read_text(), measured)

@@ -21,7 +21,7 @@ from benches.peers.imports import import_times
 from benches.peers.machine import described
 from benches.peers.plan import CLIENTS, Measurement, missing, plan
 from benches.peers.run import Run
-from benches.peers.table import markdown
+from benches.peers.table import markdown, measured_anew
 
 from dxstream.cli.serve import blasting
 
@@ -131,6 +131,7 @@ def main() -> None:
         help="build the Rust peer with --short too, where it is not built yet",
     )
     parser.add_argument("--out", type=Path, default=Path("target/bench"), help="where to write")
+    parser.add_argument("--table", type=Path, help="a document whose table of rates to write anew")
     parser.add_argument("--rounds", type=int, help="rounds (default: 5, and 1 with --short)")
     arguments = parser.parse_args()
     rounds = arguments.rounds or (SHORT_ROUNDS if arguments.short else ROUNDS)
@@ -140,6 +141,8 @@ def main() -> None:
     (arguments.out / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
     (arguments.out / "peers.md").write_text(markdown(results))
     (arguments.out / "peers.svg").write_text(svg(results))
+    if arguments.table is not None:
+        arguments.table.write_text(measured_anew(arguments.table.read_text(), results))
     print(markdown(results))
     sys.exit(1 if arguments.short and results["failed"] else 0)
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["cell", "markdown"]
+__all__ = ["cell", "markdown", "measured_anew"]
 
 Results = dict[str, Any]
 
@@ -56,6 +56,35 @@ def _lines(results: Results, *, compared: bool) -> Iterator[list[str]]:
 def _table(heads: list[str], lines: Iterator[list[str]]) -> str:
     rows = [heads, ["---"] * len(heads), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def measured_anew(document: str, results: Results) -> str:
+    """Write the rates of a measurement into a document's table, whose lines and clients stay.
+
+    Parameters
+    ----------
+    document
+        Markdown with one table: a head with clients, and lines that begin with titles.
+    results
+        What ``python -m benches.peers`` writes as JSON.
+    """
+    rates = {
+        line["title"]: line["figures"]["rate"]["clients"]
+        for line in results["lines"]
+        if "rate" in line["figures"]
+    }
+    lines = document.splitlines(keepends=True)
+    clients: list[str] = []
+    for at, line in enumerate(lines):
+        title, *cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|"):
+            continue
+        clients = clients or cells
+        if title in rates:
+            of_line = rates[title]
+            anew = [cell(of_line[client]) if client in of_line else "" for client in clients]
+            lines[at] = "| " + " | ".join([title, *anew]) + " |\n"
+    return "".join(lines)
 
 
 def _rounds(count: int) -> str:

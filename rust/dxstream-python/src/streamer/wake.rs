@@ -1,9 +1,11 @@
 //! `Wake`: a file descriptor to sleep on or to hand to an event loop.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dxstream::store;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::process::Owned;
@@ -26,12 +28,20 @@ impl Wake {
     }
 }
 
+/// The `OSError` of a line that could not be made, with the system's number.
+fn no_descriptor(error: &io::Error) -> PyErr {
+    let text = format!(
+        "no file descriptor to wait with ({error}); close files, or raise the limit of open files"
+    );
+    PyOSError::new_err((error.raw_os_error(), text))
+}
+
 #[pymethods]
 impl Wake {
     #[new]
     #[pyo3(signature = (*, patient=false))]
     fn py_new(patient: bool) -> PyResult<Self> {
-        let wake = store::Wake::new()?;
+        let wake = store::Wake::new().map_err(|error| no_descriptor(&error))?;
         Ok(Self(Owned::new(Arc::new(if patient { wake.patient() } else { wake }))))
     }
 
