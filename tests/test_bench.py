@@ -224,7 +224,7 @@ def test_the_rust_peer_counts_as_built_while_its_sources_are_older(
 def test_a_peer_that_fails_is_left_out_by_name_and_dxstream_must_not_fail() -> None:
     ways = {"dxstream": "store", "nobody + orjson": "store"}
     blast = Blast(wait_for=1_000)
-    line = Measurement("kept", "kept", {"rate": "million events/s"}, ways, 0, blast, rows=4_000)
+    line = Measurement("kept", "kept", {"rate": "million events/s"}, ways, 0, blast, rows=400_000)
     failed: dict[str, str] = {}
     [(figure, found)] = measure(line, list(ways), 1, failed)["figures"].items()
     assert (figure, list(found["clients"])) == ("rate", ["dxstream"])

@@ -51,7 +51,16 @@ class Stopwatch:
         self._cpu = time.process_time()
 
     def stop(self, events: int) -> Measured:
-        """Say what it took to get `events` events after the first."""
+        """Say what it took to get `events` events after the first.
+
+        Raises
+        ------
+        ValueError
+            If there were none, for all came before the first look.
+        """
+        if not events:
+            msg = "all events came before the measurement began; let more come"
+            raise ValueError(msg)
         return Measured(events, time.perf_counter() - self._began, time.process_time() - self._cpu)
 
 
