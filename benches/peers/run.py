@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from math import nan
 from typing import Self
 
 from dxstream.cli.blast_rows import BlastRows
@@ -56,7 +57,12 @@ class Found:
 
     @classmethod
     def of(cls, events: int, seconds: float, cpu: float) -> Self:
-        """Make it of a stream's events, and the seconds and CPU seconds of the process for them."""
+        """Make it of a stream's events, and the seconds and CPU seconds of the process for them.
+
+        Where all events came before the first look there is nothing to say of either.
+        """
+        if not events:
+            return cls({"rate": nan, "cpu": nan})
         return cls({"rate": events / seconds / 1e6, "cpu": cpu / events * 1e6})
 
     def with_ages(self, ages: list[int]) -> Self:
