@@ -30,6 +30,9 @@ use crate::error::map_error;
 use crate::event::{class_of_kind, new_event};
 use crate::strings::Strings;
 
+/// An event type, and what is said of the memory of its rings or of a queue.
+type MemoryOfType = (&'static str, usize, usize, usize, usize);
+
 /// A connection to a DXLink server; it begins to connect when it is made.
 ///
 /// All methods may be called from any thread and none blocks. Dropping it closes the connection.
@@ -436,7 +439,7 @@ impl Client {
     /// What the rings have allocated: event type, rings, bytes of a row, bytes once these rings are full,
     /// and bytes in all.
     #[pyo3(name = "ring_memory")]
-    fn py_ring_memory(&self) -> PyResult<Vec<(&'static str, usize, usize, usize, usize)>> {
+    fn py_ring_memory(&self) -> PyResult<Vec<MemoryOfType>> {
         let rings = self.stream()?.store().ring_memory();
         let rings = rings.iter();
         Ok(rings
@@ -447,7 +450,7 @@ impl Client {
     /// What each queue holds: event type, most events, bytes of one, how many more there may be memory
     /// for, and how many wait. Of a queue that conflates, mailboxes of symbols in their stead.
     #[pyo3(name = "queue_memory")]
-    fn py_queue_memory(&self) -> PyResult<Vec<(&'static str, usize, usize, usize, usize)>> {
+    fn py_queue_memory(&self) -> PyResult<Vec<MemoryOfType>> {
         let queues = self.stream()?.store().queue_memory();
         let queues = queues.iter();
         Ok(queues
