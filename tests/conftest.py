@@ -1,6 +1,7 @@
 """What tests share: an exchange, and waiting for things to become true."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,6 +11,11 @@ import pytest
 
 from dxstream import ReconnectPolicy
 from dxstream.exchange import Exchange, Rules
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so would the programs
+# that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEADLINE = 20.0
 """Seconds after which something that should happen counts as not happening."""
