@@ -2,6 +2,7 @@
 
 import ssl
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import Any, Self
 
@@ -31,11 +32,12 @@ def authorities_of(context: ssl.SSLContext | None) -> bytes | None:
     return "".join(map(ssl.DER_cert_to_PEM_cert, found)).encode() or None
 
 
-class OlderOpening:
+class OlderOpening(ABC):
     """Something that can be opened as the SDK's streamers could be in any version."""
 
+    @abstractmethod
     async def __aenter__(self) -> Self:
-        raise NotImplementedError
+        """Open it."""
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Open it, as ``streamer = await DXLinkStreamer(session)`` does; close it with `close`."""
