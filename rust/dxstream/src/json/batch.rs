@@ -1,6 +1,6 @@
 //! The rows of one frame.
 
-use crate::event::EventKind;
+use crate::event::{EventKind, MAX_WORDS};
 
 /// The rows that a frame held, as blocks of one event type each.
 ///
@@ -8,7 +8,10 @@ use crate::event::EventKind;
 #[derive(Debug, Default)]
 pub struct Batch {
     blocks: Vec<Block>,
+    /// The words of all rows, and behind them room for more.
     words: Vec<u64>,
+    /// Words that are of rows.
+    len: usize,
 }
 
 #[derive(Debug)]
@@ -40,24 +43,40 @@ impl Batch {
 
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.len == 0
     }
 
     /// Removes the rows and keeps the memory.
     pub fn clear(&mut self) {
         self.blocks.clear();
-        self.words.clear();
+        self.len = 0;
     }
 
-    /// The words of all rows, to which rows of `kind` are to be appended before
-    /// [`Batch::end_block`].
-    pub(super) fn words(&mut self) -> &mut Vec<u64> {
-        &mut self.words
+    /// Where the next rows are to be written, before [`Batch::end_rows`]: room for one at least. It
+    /// holds anything.
+    #[inline]
+    pub(super) fn room(&mut self) -> &mut [u64] {
+        if self.words.len() < self.len + MAX_WORDS {
+            self.words.resize(2 * self.len + 16 * MAX_WORDS, 0);
+        }
+        &mut self.words[self.len..]
+    }
+
+    /// Makes so many words of the room rows.
+    #[inline]
+    pub(super) fn end_rows(&mut self, words: usize) {
+        self.len += words;
+    }
+
+    /// Appends a row.
+    pub(super) fn push(&mut self, row: &[u64]) {
+        self.room()[..row.len()].copy_from_slice(row);
+        self.end_rows(row.len());
     }
 
     /// Makes the rows behind the last block a block; adjacent blocks of one type are one.
     pub(super) fn end_block(&mut self, kind: EventKind) {
-        let end = self.words.len();
+        let end = self.len;
         match self.blocks.last_mut() {
             Some(last) if last.kind == kind => last.end = end,
             Some(last) if last.end == end => {}

@@ -4,14 +4,20 @@
 //! white space, escapes or rejected rows, with symbols and texts that the tables hold already. At
 //! the first byte that does not fit it gives up, and the frame is read by way of a tree.
 
+use std::num::NonZero;
+
 use super::general::one_char;
-use super::number::{double, integer, unsigned};
 use super::recent::Recent;
-use super::{Batch, Channels, Schema, kind_named};
-use crate::event::{Bool, Char, Enum, EnumType, FieldKind, Text, UNKNOWN_LONG};
+use super::schema::{Form, Group, Target};
+use super::window::{
+    SPAN, STRIDE, Short, Span, character, commas, decimal, digits, integer, other_double,
+    other_integer, short, string_length, window_at,
+};
+use super::{Batch, Channels, Schema, value};
+use crate::event::{Bool, Char, Enum, EventKind, FieldKind, MAX_WORDS, Text, UNKNOWN_LONG};
 use crate::symbol::{Tables, TextId};
 
-/// The symbols and texts that were met last.
+/// The symbols and texts that were met.
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
     symbols: Recent,
@@ -28,276 +34,271 @@ pub(super) fn read(
     lookup: &mut Lookup,
     batch: &mut Batch,
 ) -> Option<u64> {
-    let mut reader = Reader { text: frame, tables, lookup };
-    let at = reader.skip(0, br#"{"type":"FEED_DATA","channel":"#)?;
-    let (channel, at) = unsigned(frame, at)?;
-    let mut at = reader.skip(at, br#","data":["#)?;
-    if !channels.is_open(channel) {
-        return None;
+    let body = frame.strip_suffix("]]}")?.as_bytes();
+    let mut rest = body.strip_prefix(br#"{"type":"FEED_DATA","channel":"#)?;
+    let mut tail = [0; TAIL + 1 + SPAN];
+    match body.last_chunk::<TAIL>() {
+        Some(last) => tail[..TAIL].copy_from_slice(last),
+        None => tail[TAIL - body.len()..TAIL].copy_from_slice(body),
     }
+    tail[TAIL] = b',';
+    lookup.symbols.follow(&tables.symbols);
+    lookup.texts.follow(&tables.texts);
+    let mut reader = Reader { tables, lookup, tail: Some(&tail) };
+    let window = window_at(reader.span(&mut rest)?, 0);
+    let length = digits(window);
+    let channel = integer(window, length)? as u64;
+    rest = rest[length..].strip_prefix(br#","data":["#)?;
     loop {
-        let name = reader.string(at)?;
-        let behind = end_of(at, name);
-        let kind = kind_named(name)?;
-        let schema = channels.schema(channel, kind)?;
-        let rows = reader.skip(behind, b",[")?;
-        at = reader.rows(schema, rows, batch.words())?;
+        let window = window_at(reader.span(&mut rest)?, 0);
+        let length = string_length(window)?;
+        let name = short(window, length)?;
+        let kind = EventKind::ALL[NAMES.iter().position(|known| known.is(&name))?];
+        rest = rest[length..].strip_prefix(b",[")?;
+        rest = reader.rows(channels.schema(channel, kind)?, rest, batch)?;
         batch.end_block(kind);
-        match reader.byte(at)? {
-            b',' => at += 1,
-            b']' => break,
-            _ => return None,
+        if reader.is_over(rest) {
+            return Some(channel);
         }
+        rest = rest.strip_prefix(b",")?;
     }
-    let end = reader.skip(at, b"]}")?;
-    (end == frame.len()).then_some(channel)
 }
 
-/// Reads the value at a given place into a word, and says where the value ends.
+/// The bytes of a frame that are copied, so that more can follow them.
+const TAIL: usize = SPAN;
+
+/// The names of [`EventKind::ALL`].
+const NAMES: [Short; EventKind::ALL.len()] = {
+    let mut names = [Short::EMPTY; EventKind::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = Short::new(EventKind::ALL[at].name().as_bytes()).expect("names are short");
+        at += 1;
+    }
+    names
+};
+
+/// Reads one value after another.
 ///
-/// Places are passed by value and words by reference, so that neither a place nor a result goes
-/// through memory on the way from one value to the next.
+/// `rest` is what of the frame is not read yet, without the brackets at its end. Once that is less than
+/// a span, it is the same part of `tail`, where a comma and zeros follow, so that a span and a comma are
+/// behind the last value too.
 struct Reader<'a> {
-    text: &'a str,
     tables: &'a Tables,
     lookup: &'a mut Lookup,
-}
-
-/// Where a string that begins at `at` and has no escapes ends.
-#[inline]
-fn end_of(at: usize, string: &str) -> usize {
-    at + string.len() + 2
+    /// Nothing once `rest` is in it.
+    tail: Option<&'a [u8; TAIL + 1 + SPAN]>,
 }
 
 impl<'a> Reader<'a> {
-    #[inline]
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.text.as_bytes().get(at).copied()
+    /// The span that `rest` begins with.
+    #[allow(clippy::inline_always, reason = "the result must not go through memory")]
+    #[inline(always)]
+    fn span(&mut self, rest: &mut &'a [u8]) -> Option<&'a Span> {
+        if rest.len() < SPAN {
+            *rest = self.move_to_tail(rest)?;
+        }
+        rest.first_chunk()
     }
 
-    #[inline]
-    fn skip(&self, at: usize, expected: &[u8]) -> Option<usize> {
-        self.text.as_bytes().get(at..)?.starts_with(expected).then_some(at + expected.len())
+    #[cold]
+    fn move_to_tail(&mut self, rest: &[u8]) -> Option<&'a [u8]> {
+        Some(&self.tail.take()?[TAIL - rest.len()..])
     }
 
-    /// Reads the rows of a block with the bracket behind them.
-    fn rows(&mut self, schema: &Schema, mut at: usize, words: &mut Vec<u64>) -> Option<usize> {
+    /// Whether the last value was read, and the comma behind it.
+    #[inline]
+    fn is_over(&self, rest: &[u8]) -> bool {
+        rest.len() == SPAN && self.tail.is_none()
+    }
+
+    /// Goes on to a byte of `rest`, and gives the span from there on and the commas in it.
+    #[inline]
+    fn advance(&mut self, rest: &mut &'a [u8], start: usize) -> Option<(&'a Span, u64)> {
+        *rest = &rest[start..];
+        let span = self.span(rest)?;
+        Some((span, commas(span)))
+    }
+
+    /// Reads the rows of a block, and the bracket behind them unless the data is over.
+    fn rows(&mut self, schema: &Schema, mut rest: &'a [u8], batch: &mut Batch) -> Option<&'a [u8]> {
+        let fields = schema.kind().fields();
+        let (mut room, mut words) = (batch.room(), 0);
         loop {
-            let start = words.len();
-            words.extend_from_slice(schema.unknown());
-            let row = &mut words[start..];
-            let mut separator = b',';
-            for column in schema.columns() {
-                if separator != b',' {
+            let Some(row) = room.first_chunk_mut::<MAX_WORDS>() else {
+                batch.end_rows(words);
+                (room, words) = (batch.room(), 0);
+                continue;
+            };
+            if let Some(background) = schema.background() {
+                row[..background.len()].copy_from_slice(background);
+            }
+            let mut groups = schema.groups().iter();
+            while let Some(&group) = groups.next() {
+                let mut steps = match group {
+                    Group::Usual(steps) => steps,
+                    Group::Single(target) => {
+                        self.span(&mut rest)?;
+                        let length = self.single(target, rest, row)?;
+                        match rest.get(length)? {
+                            b',' => rest = &rest[length + 1..],
+                            b']' if groups.as_slice().is_empty() => {
+                                batch.end_rows(words + fields.len());
+                                return Some(&rest[length + 1..]);
+                            }
+                            _ => return None,
+                        }
+                        continue;
+                    }
+                };
+                // The next value begins at `start`; `ends` has the commas from there on.
+                let (mut span, mut ends) = self.advance(&mut rest, 0)?;
+                let mut start = 0;
+                while !steps.is_empty() {
+                    while let Some(some) = NonZero::new(ends) {
+                        let end = some.trailing_zeros() as usize;
+                        let step = steps.first();
+                        let word = self.usual(step.form(), span, start, end - start);
+                        let Some(word) = word else { break };
+                        row[step.word()] = word;
+                        start = end + 1;
+                        steps = steps.others();
+                        if steps.is_empty() {
+                            break;
+                        }
+                        ends &= ends - 1;
+                    }
+                    // Nothing but values and commas is in the loop above: what else it held would take
+                    // registers from it.
+                    if steps.is_empty() {
+                        break;
+                    }
+                    if ends == 0 && start != 0 {
+                        (span, ends) = self.advance(&mut rest, start)?;
+                        start = 0;
+                        continue;
+                    }
+                    let step = steps.first();
+                    let length = ends.trailing_zeros() as usize - start;
+                    let (word, length) = match other(step.form(), span, start, length) {
+                        Some(word) => (word, length),
+                        None => self.unusual(fields[step.word()].kind, &rest[start..])?,
+                    };
+                    row[step.word()] = word;
+                    steps = steps.others();
+                    let end = start + length;
+                    match rest.get(end)? {
+                        b',' if end < STRIDE => {
+                            start = end + 1;
+                            ends &= !1 << end;
+                        }
+                        b',' => {
+                            (span, ends) = self.advance(&mut rest, end + 1)?;
+                            start = 0;
+                        }
+                        b']' if steps.is_empty() && groups.as_slice().is_empty() => {
+                            batch.end_rows(words + fields.len());
+                            return Some(&rest[end + 1..]);
+                        }
+                        _ => return None,
+                    }
+                }
+                rest = &rest[start..];
+            }
+            room = &mut { room }[fields.len()..];
+            words += fields.len();
+            if self.is_over(rest) {
+                batch.end_rows(words);
+                return Some(rest);
+            }
+        }
+    }
+
+    /// The word of a value that is written in a usual way; where it begins, and its length.
+    #[allow(clippy::inline_always, reason = "the result must not go through memory")]
+    #[inline(always)]
+    fn usual(&self, form: Form, span: &Span, start: usize, length: usize) -> Option<u64> {
+        let window = window_at(span, start);
+        match form {
+            Form::Symbol => self.lookup.symbols.find_short(window, length).map(u64::from),
+            Form::Decimal => decimal(window, length),
+            Form::Integer => integer(window, length).map(|value| value as u64),
+            Form::Character => character(window),
+        }
+    }
+
+    /// Reads the value of a column that has no usual form, and gives its length.
+    #[inline(never)]
+    fn single(
+        &mut self,
+        target: Option<Target>,
+        bytes: &[u8],
+        row: &mut [u64; MAX_WORDS],
+    ) -> Option<usize> {
+        let Some(target) = target else { return value::any(bytes) };
+        let (word, length) = self.unusual(target.kind, bytes)?;
+        row[target.word] = word;
+        Some(length)
+    }
+
+    /// The word and the length of a value that is written in any way.
+    #[inline(never)]
+    fn unusual(&mut self, kind: FieldKind, bytes: &[u8]) -> Option<(u64, usize)> {
+        match kind {
+            FieldKind::Symbol => {
+                // An empty symbol must not get among those that were met.
+                if bytes.starts_with(br#""""#) {
                     return None;
                 }
-                at = match column {
-                    Some(target) => self.word(target.kind, at, &mut row[target.word])?,
-                    None => self.value(at)?,
-                };
-                separator = self.byte(at)?;
-                at += 1;
+                let (id, length) = self.lookup.symbols.find(&self.tables.symbols, bytes)?;
+                Some((id.into(), length))
             }
-            match separator {
-                b',' => {}
-                b']' => return Some(at),
-                _ => return None,
-            }
-        }
-    }
-
-    #[inline]
-    fn word(&mut self, kind: FieldKind, at: usize, word: &mut u64) -> Option<usize> {
-        match kind {
-            FieldKind::Double => self.double(at, word),
-            FieldKind::Symbol => {
-                let symbol = self.string(at).filter(|symbol| !symbol.is_empty())?;
-                *word = self.lookup.symbols.find(&self.tables.symbols, symbol)?.into();
-                Some(end_of(at, symbol))
-            }
+            FieldKind::Double => value::double(bytes),
             FieldKind::Int | FieldKind::Time | FieldKind::Day | FieldKind::Index => {
-                self.integer(at, kind, word)
+                value::integer(bytes, kind)
             }
-            FieldKind::Long => {
-                let end = self.integer(at, kind, word)?;
-                let unknown = *word == UNKNOWN_LONG as u64;
-                (!unknown || self.byte(at)? != b'-').then_some(end)
-            }
-            FieldKind::Char => self.char(at, word),
-            FieldKind::Bool => match self.byte(at)? {
-                b't' => self.constant(at, b"true", Bool::from(true).0, word),
-                b'f' => self.constant(at, b"false", Bool::from(false).0, word),
-                _ => self.null(at, kind, word),
+            FieldKind::Long => value::integer(bytes, kind)
+                .filter(|&(word, _)| word != UNKNOWN_LONG as u64 || bytes[0] != b'-'),
+            FieldKind::Bool => match bytes.first()? {
+                b't' => value::constant(bytes, b"true", Bool::from(true).0),
+                b'f' => value::constant(bytes, b"false", Bool::from(false).0),
+                _ => value::null(bytes, kind),
             },
-            FieldKind::Enum(names) => self.name(at, names, word),
-            FieldKind::Text => {
-                if self.byte(at)? != b'"' {
-                    return self.null(at, kind, word);
+            _ if bytes.first() == Some(&b'n') => value::null(bytes, kind),
+            FieldKind::Char => {
+                if let Some(none) = value::constant(bytes, br#""\u0000""#, Char::NONE.0) {
+                    return Some(none);
                 }
-                let text = self.string(at)?;
-                *word = Text::from(self.text(text)?).0;
-                Some(end_of(at, text))
+                let text = value::string(bytes)?;
+                match one_char(str::from_utf8(text).ok()?) {
+                    Some(character) => Some((character.0, text.len() + 2)),
+                    None => self.text(bytes, |id| Char::from_text(id).0),
+                }
             }
-        }
-    }
-
-    #[inline(never)]
-    fn double(&self, at: usize, word: &mut u64) -> Option<usize> {
-        if self.byte(at)? == b'"' {
-            return self.named_double(at, word);
-        }
-        match double(self.text, at) {
-            Some((value, end)) => {
-                *word = value.to_bits();
-                Some(end)
+            FieldKind::Enum(names) => {
+                let text = value::string(bytes)?;
+                match names.names.iter().position(|name| name.as_bytes() == text) {
+                    Some(ordinal) => Some((Enum::new(ordinal as u8).0, text.len() + 2)),
+                    None if text.is_empty() => Some((kind.unknown(), 2)),
+                    None => self.text(bytes, |id| Enum::from_text(id).0),
+                }
             }
-            None => self.null(at, FieldKind::Double, word),
+            FieldKind::Text => self.text(bytes, |id| Text::from(id).0),
         }
     }
 
-    #[inline(never)]
-    fn named_double(&self, at: usize, word: &mut u64) -> Option<usize> {
-        let name = self.string(at)?;
-        *word = match name {
-            "NaN" => FieldKind::Double.unknown(),
-            "Infinity" => f64::INFINITY.to_bits(),
-            "-Infinity" => f64::NEG_INFINITY.to_bits(),
-            _ => return None,
-        };
-        Some(end_of(at, name))
-    }
-
-    #[inline]
-    fn integer(&self, at: usize, kind: FieldKind, word: &mut u64) -> Option<usize> {
-        if let [b'0', b',' | b']', ..] = self.text.as_bytes().get(at..)? {
-            *word = 0;
-            return Some(at + 1);
-        }
-        self.long_integer(at, kind, word)
-    }
-
-    #[inline(never)]
-    fn long_integer(&self, at: usize, kind: FieldKind, word: &mut u64) -> Option<usize> {
-        match integer(self.text, at) {
-            Some((value, end)) => {
-                *word = value as u64;
-                Some(end)
-            }
-            None if self.byte(at)? == b'"' => self.constant(at, br#""NaN""#, kind.unknown(), word),
-            None => self.null(at, kind, word),
-        }
-    }
-
-    #[inline]
-    fn char(&mut self, at: usize, word: &mut u64) -> Option<usize> {
-        match *self.text.as_bytes().get(at..)? {
-            [b'"', character @ (b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'), b'"', ..] => {
-                *word = character.into();
-                Some(at + 3)
-            }
-            [b'"', ..] => self.rare_char(at, word),
-            _ => self.null(at, FieldKind::Char, word),
-        }
-    }
-
-    #[inline(never)]
-    fn rare_char(&mut self, at: usize, word: &mut u64) -> Option<usize> {
-        if let Some(end) = self.constant(at, br#""\u0000""#, Char::NONE.0, word) {
-            return Some(end);
-        }
-        let text = self.string(at)?;
-        *word = match one_char(text) {
-            Some(character) => character.0,
-            None => Char::from_text(self.text(text)?).0,
-        };
-        Some(end_of(at, text))
-    }
-
-    #[inline(never)]
-    fn name(&mut self, at: usize, names: &'static EnumType, word: &mut u64) -> Option<usize> {
-        let kind = FieldKind::Enum(names);
-        if self.byte(at)? != b'"' {
-            return self.null(at, kind, word);
-        }
-        let name = self.string(at)?;
-        *word = match names.find(name) {
-            Some(known) => known.0,
-            None if name.is_empty() => kind.unknown(),
-            None => Enum::from_text(self.text(name)?).0,
-        };
-        Some(end_of(at, name))
-    }
-
-    #[inline(never)]
-    fn null(&self, at: usize, kind: FieldKind, word: &mut u64) -> Option<usize> {
-        self.constant(at, b"null", kind.unknown(), word)
-    }
-
-    #[inline]
-    fn constant(&self, at: usize, text: &[u8], value: u64, word: &mut u64) -> Option<usize> {
-        *word = value;
-        self.skip(at, text)
-    }
-
-    fn text(&mut self, text: &str) -> Option<TextId> {
-        self.lookup.texts.find(&self.tables.texts, text).map(TextId)
-    }
-
-    /// Reads past a value that is no array and no object.
-    fn value(&self, at: usize) -> Option<usize> {
-        match self.byte(at)? {
-            b'"' => self.string(at).map(|text| end_of(at, text)),
-            b't' => self.skip(at, b"true"),
-            b'f' => self.skip(at, b"false"),
-            _ => self.double(at, &mut 0),
-        }
-    }
-
-    /// Reads a string without escapes.
-    #[inline]
-    fn string(&self, at: usize) -> Option<&'a str> {
-        let bytes = self.text.as_bytes();
-        if *bytes.get(at)? != b'"' {
-            return None;
-        }
-        let start = at + 1;
-        let end = start + plain_length(&bytes[start..]);
-        if *bytes.get(end)? != b'"' {
-            return None;
-        }
-        self.text.get(start..end)
+    fn text(&mut self, bytes: &[u8], word: impl Fn(TextId) -> u64) -> Option<(u64, usize)> {
+        let (id, length) = self.lookup.texts.find(&self.tables.texts, bytes)?;
+        Some((word(TextId(id)), length))
     }
 }
 
-/// The number of bytes before the first that ends a string or that a string cannot hold as it is:
-/// a quote, a backslash or a control character.
-#[inline]
-fn plain_length(bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    // Most symbols end within sixteen bytes; both words are searched, whatever the length.
-    while let Some((words, behind)) = rest.split_first_chunk::<16>() {
-        let found = u128::from_le_bytes(*words);
-        let found = [specials(found as u64), specials((found >> 64) as u64)];
-        if found != [0, 0] {
-            let low = found[0].trailing_zeros() as usize;
-            let high = 64 + found[1].trailing_zeros() as usize;
-            let length = if found[0] == 0 { high } else { low } / 8;
-            return bytes.len() - rest.len() + length;
-        }
-        rest = behind;
+/// The word of a value that is written in another way that is usual for its form.
+#[inline(never)]
+fn other(form: Form, span: &Span, start: usize, length: usize) -> Option<u64> {
+    match form {
+        Form::Decimal => other_double(span, start, length),
+        Form::Integer => other_integer(span, start, length).map(|value| value as u64),
+        Form::Symbol | Form::Character => None,
     }
-    let tail = rest.iter().position(|&byte| matches!(byte, b'"' | b'\\' | ..b' '));
-    bytes.len() - rest.len() + tail.unwrap_or(rest.len())
-}
-
-/// The high bit of the first byte that is a quote, a backslash or a control character, and perhaps
-/// of some behind it.
-#[inline]
-fn specials(word: u64) -> u64 {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = LOW << 7;
-    let below = |word: u64, limit: u8| word.wrapping_sub(LOW * u64::from(limit)) & !word & HIGH;
-    let quote = below(word ^ (LOW * u64::from(b'"')), 1);
-    let backslash = below(word ^ (LOW * u64::from(b'\\')), 1);
-    quote | backslash | below(word, b' ')
 }

@@ -4,8 +4,8 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::number::whole;
-use super::schema::{Target, unknown_row};
-use super::{Batch, Channels, Frame, FrameError, Rejected, kind_named};
+use super::schema::unknown_row;
+use super::{Batch, Channels, Frame, FrameError, Rejected, Schema};
 use crate::event::{Bool, Char, Enum, EventKind, Field, FieldKind, Text, UNKNOWN_LONG};
 use crate::symbol::{Interner, Tables, TextId};
 
@@ -77,23 +77,26 @@ impl<C: Channels> Compact<'_, C> {
     }
 
     fn read_block(&mut self, name: &str, values: &[Value], rejected: &mut Rejected) {
-        let schema = kind_named(name).and_then(|kind| self.channels.schema(self.channel, kind));
+        let schema =
+            EventKind::from_name(name).and_then(|kind| self.channels.schema(self.channel, kind));
         let Some(schema) = schema else {
             rejected.blocks += 1;
             return;
         };
-        let words = self.batch.words();
         let mut rows = values.chunks(schema.width());
-        while let Some(row) = rows.next() {
-            let start = words.len();
-            words.extend_from_slice(schema.unknown());
-            let read = if row.len() == schema.width() {
-                read_row(row, schema.columns(), self.tables, &mut words[start..])
+        while let Some(values) = rows.next() {
+            let read = if values.len() == schema.width() {
+                read_row(values, schema, self.tables)
             } else {
                 Err(Refusal::WrongType)
             };
-            let Err(refusal) = read else { continue };
-            words.truncate(start);
+            let refusal = match read {
+                Ok(row) => {
+                    self.batch.push(&row);
+                    continue;
+                }
+                Err(refusal) => refusal,
+            };
             rejected.rows += 1;
             if matches!(refusal, Refusal::WrongType) {
                 rejected.rows += rows.len() as u64;
@@ -104,18 +107,14 @@ impl<C: Channels> Compact<'_, C> {
     }
 }
 
-fn read_row(
-    values: &[Value],
-    columns: &[Option<Target>],
-    tables: &Tables,
-    row: &mut [u64],
-) -> Result<(), Refusal> {
-    for (value, column) in values.iter().zip(columns) {
+fn read_row(values: &[Value], schema: &Schema, tables: &Tables) -> Result<Box<[u64]>, Refusal> {
+    let mut row = unknown_row(schema.kind());
+    for (value, column) in values.iter().zip(schema.columns()) {
         if let Some(target) = column {
             row[target.word] = word(value, target.kind, tables)?;
         }
     }
-    Ok(())
+    Ok(row)
 }
 
 fn read_full(data: &[Value], tables: &Tables, batch: &mut Batch) -> Rejected {
@@ -126,13 +125,13 @@ fn read_full(data: &[Value], tables: &Tables, batch: &mut Batch) -> Rejected {
             rejected.rows += 1;
             continue;
         };
-        let Some(kind) = kind_named(name) else {
+        let Some(kind) = EventKind::from_name(name) else {
             rejected.blocks += 1;
             continue;
         };
         match read_event(event, kind, tables) {
             Ok(row) => {
-                batch.words().extend_from_slice(&row);
+                batch.push(&row);
                 batch.end_block(kind);
             }
             Err(_) => rejected.rows += 1,

@@ -6,9 +6,12 @@
 mod batch;
 mod compact;
 mod general;
+mod lanes;
 mod number;
 mod recent;
 mod schema;
+mod value;
+mod window;
 
 pub use batch::Batch;
 pub use schema::{Schema, SchemaError};
@@ -104,11 +107,6 @@ impl FrameReader {
         batch.clear();
         general::read(frame, channels, tables, batch)
     }
-}
-
-/// The event type with this wire name.
-fn kind_named(name: &str) -> Option<EventKind> {
-    EventKind::ALL.iter().copied().find(|kind| kind.name() == name)
 }
 
 #[cfg(test)]

@@ -16,9 +16,6 @@ const POWERS: [f64; 23] = [
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
-/// The powers of ten that move a number left by less than eight digits.
-const SMALL_POWERS: [i64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
-
 /// The integer that a double stands for.
 ///
 /// Beyond 2^53 the double may be the rounded value of another integer, so that there is none.
@@ -26,122 +23,28 @@ pub(super) fn whole(value: f64) -> Option<i64> {
     (value.abs() <= MAX_WHOLE as f64 && value.fract() == 0.0).then_some(value as i64)
 }
 
-/// The double whose literal begins at `start`, and where the literal ends.
+/// The double that is written at the beginning of `bytes`, and how long it is.
 ///
 /// Nothing where there is no JSON number or where it is beyond any double.
-#[allow(clippy::inline_always, reason = "the result must not go through memory")]
-#[inline(always)]
-pub(super) fn double(text: &str, start: usize) -> Option<(f64, usize)> {
-    if let Some((value, length)) = load(text, start).and_then(short_decimal) {
-        return Some((value, start + length));
-    }
-    scanned_double(text, start)
+pub(super) fn double(bytes: &[u8]) -> Option<(f64, usize)> {
+    let literal = Literal::scan(bytes)?;
+    Some((literal.double(bytes)?, literal.length))
 }
 
-#[inline(never)]
-fn scanned_double(text: &str, start: usize) -> Option<(f64, usize)> {
-    let literal = Literal::scan(text.as_bytes(), start)?;
-    Some((literal.double(text, start)?, literal.end))
-}
-
-/// The integer whose literal begins at `start`, and where the literal ends.
+/// The integer that is written at the beginning of `bytes`, and how long it is.
 ///
 /// Nothing where there is no JSON number or where it is no integer that an `i64` holds.
-#[allow(clippy::inline_always, reason = "the result must not go through memory")]
-#[inline(always)]
-pub(super) fn integer(text: &str, start: usize) -> Option<(i64, usize)> {
-    match short_integer(text, start) {
-        Some((value, length)) => Some((value, start + length)),
-        None => scanned_integer(text, start),
-    }
-}
-
-/// The number of at most eighteen digits and nothing else that begins at `start`, and where it ends.
-pub(super) fn unsigned(text: &str, start: usize) -> Option<(u64, usize)> {
-    let (value, end) = digits(text.as_bytes(), start, 0);
-    let is_plain = match end - start {
-        1 => true,
-        2..MAX_DIGITS => text.as_bytes()[start] != b'0',
-        _ => false,
-    };
-    is_plain.then_some((value, end))
-}
-
-#[inline(never)]
-fn scanned_integer(text: &str, start: usize) -> Option<(i64, usize)> {
-    let literal = Literal::scan(text.as_bytes(), start)?;
+pub(super) fn integer(bytes: &[u8]) -> Option<(i64, usize)> {
+    let literal = Literal::scan(bytes)?;
     if !literal.plain {
-        return Some((whole(literal.double(text, start)?)?, literal.end));
+        return Some((whole(literal.double(bytes)?)?, literal.length));
     }
     let limit = i64::MAX as u64 + u64::from(literal.negative);
     if literal.digits > MAX_DIGITS || literal.mantissa > limit {
         return None;
     }
     let value = literal.mantissa as i64;
-    Some((if literal.negative { value.wrapping_neg() } else { value }, literal.end))
-}
-
-/// The eight bytes from `at` on, the first lowest.
-#[inline]
-fn load(text: &str, at: usize) -> Option<u64> {
-    text.as_bytes().get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
-}
-
-/// The value and the length of a number of at most seven characters with a point, without sign and
-/// exponent, that a comma or a bracket follows. No branch depends on its length.
-#[allow(clippy::inline_always, reason = "the result must not go through memory")]
-#[inline(always)]
-fn short_decimal(word: u64) -> Option<(f64, usize)> {
-    let others = others(word);
-    let behind_point = others & others.wrapping_sub(1);
-    if behind_point == 0 {
-        return None;
-    }
-    let point = others.trailing_zeros() & 0x38;
-    let end = behind_point.trailing_zeros() & 0x38;
-    let places = (end - point) / 8 - 1;
-    let is_decimal = (word >> point) as u8 == b'.'
-        && ends_value((word >> end) as u8)
-        && point != 0
-        && places != 0
-        && (word as u8 != b'0' || point == 8);
-    if !is_decimal {
-        return None;
-    }
-    let whole = (1 << point) - 1;
-    let digits = (word & whole) | ((word >> 8) & !whole);
-    let mantissa = eight_digits(digits << (72 - end));
-    Some((f64::from(mantissa) / POWERS[places as usize & 0x7], end as usize / 8))
-}
-
-/// The value and the length of an integer of at most fifteen digits, without sign, that a comma or
-/// a bracket follows.
-#[allow(clippy::inline_always, reason = "the result must not go through memory")]
-#[inline(always)]
-fn short_integer(text: &str, start: usize) -> Option<(i64, usize)> {
-    let word = load(text, start)?;
-    let behind = others(word);
-    if behind != 0 {
-        let end = behind.trailing_zeros() & 0x38;
-        let is_integer =
-            end != 0 && ends_value((word >> end) as u8) && (word as u8 != b'0' || end == 8);
-        let value = eight_digits(word.unbounded_shl(64 - end));
-        return is_integer.then_some((i64::from(value), end as usize / 8));
-    }
-    let tail = load(text, start + 8)?;
-    let behind = others(tail);
-    let end = behind.trailing_zeros() & 0x38;
-    if behind == 0 || !ends_value((tail >> end) as u8) || word as u8 == b'0' {
-        return None;
-    }
-    let first = i64::from(eight_digits(word)) * SMALL_POWERS[end as usize / 8];
-    let value = first + i64::from(eight_digits(tail.unbounded_shl(64 - end)));
-    Some((value, 8 + end as usize / 8))
-}
-
-#[inline]
-fn ends_value(byte: u8) -> bool {
-    byte == b',' || byte == b']'
+    Some((if literal.negative { value.wrapping_neg() } else { value }, literal.length))
 }
 
 /// The high bit of each byte that is no digit.
@@ -171,14 +74,14 @@ struct Literal {
     exponent: i32,
     /// Without fraction and exponent.
     plain: bool,
-    end: usize,
+    length: usize,
 }
 
 impl Literal {
     #[inline]
-    fn scan(bytes: &[u8], start: usize) -> Option<Self> {
-        let negative = bytes.get(start) == Some(&b'-');
-        let first = start + usize::from(negative);
+    fn scan(bytes: &[u8]) -> Option<Self> {
+        let negative = bytes.first() == Some(&b'-');
+        let first = usize::from(negative);
         let (mut mantissa, mut end) = digits(bytes, first, 0);
         let mut count = end - first;
         if count == 0 || (count > 1 && bytes[first] == b'0') {
@@ -203,15 +106,15 @@ impl Literal {
             end = after;
             plain = false;
         }
-        Some(Self { negative, mantissa, digits: count, exponent, plain, end })
+        Some(Self { negative, mantissa, digits: count, exponent, plain, length: end })
     }
 
-    /// The value; `text` and `start` are those of the scan.
+    /// The value; `bytes` are those of the scan.
     ///
     /// Clinger's fast path: where the mantissa and the power of ten are both doubles, one
     /// multiplication or division rounds once, as it should.
     #[inline]
-    fn double(&self, text: &str, start: usize) -> Option<f64> {
+    fn double(&self, bytes: &[u8]) -> Option<f64> {
         let power = POWERS.get(self.exponent.unsigned_abs() as usize);
         match power {
             Some(power) if self.digits <= MAX_DIGITS && self.mantissa <= MAX_WHOLE => {
@@ -219,7 +122,10 @@ impl Literal {
                 let value = if self.exponent < 0 { mantissa / power } else { mantissa * power };
                 Some(if self.negative { -value } else { value })
             }
-            _ => text[start..self.end].parse().ok().filter(|value: &f64| value.is_finite()),
+            _ => {
+                let literal = str::from_utf8(&bytes[..self.length]).ok()?;
+                literal.parse().ok().filter(|value: &f64| value.is_finite())
+            }
         }
     }
 }
@@ -261,13 +167,13 @@ fn power(bytes: &[u8], start: usize) -> Option<(i32, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     /// What `serde_json` makes of a literal: the double, and the integer where there is one.
-    fn reference(text: &str) -> Option<(f64, Option<i64>)> {
+    pub(in super::super) fn reference(text: &str) -> Option<(f64, Option<i64>)> {
         let number: serde_json::Number = serde_json::from_str(text).ok()?;
         let value: f64 = text.parse().unwrap();
         let integer = if number.is_f64() { whole(value) } else { number.as_i64() };
@@ -283,13 +189,13 @@ mod tests {
     fn check_before(number: &str, rest: &str) {
         let expected = reference(number);
         let text = &format!("{number}{rest}");
-        let double = double(text, 0).filter(|&(_, end)| end == number.len());
+        let double = double(text.as_bytes()).filter(|&(_, length)| length == number.len());
         assert_eq!(
             double.map(|(value, _)| value.to_bits()),
             expected.map(|(value, _)| value.to_bits()),
             "{text}"
         );
-        let integer = integer(text, 0).filter(|&(_, end)| end == number.len());
+        let integer = integer(text.as_bytes()).filter(|&(_, length)| length == number.len());
         assert_eq!(
             integer.map(|(value, _)| value),
             expected.and_then(|(_, value)| value),

@@ -1,6 +1,6 @@
 //! Feed channels: which exist, and how the data of each is read.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -30,7 +30,7 @@ pub(super) struct Channel {
     /// A FEED_CONFIG or data has come.
     configured: bool,
     pub(super) transactions: Option<Transactions>,
-    schemas: HashMap<EventKind, Schema>,
+    schemas: BTreeMap<EventKind, Schema>,
 }
 
 impl Channel {
@@ -49,7 +49,7 @@ impl Channel {
             config_by: None,
             configured: false,
             transactions: Transactions::new(key.kind),
-            schemas: HashMap::from_iter([(key.kind, schema)]),
+            schemas: BTreeMap::from_iter([(key.kind, schema)]),
         }
     }
 

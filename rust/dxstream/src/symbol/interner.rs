@@ -1,6 +1,7 @@
 //! Interning: each distinct text is stored once and known by a number.
 
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
@@ -11,6 +12,9 @@ const CHUNK: usize = 1 << 10;
 
 /// Most texts that an interner can be asked to hold.
 const MAX_TEXTS: usize = 1 << 22;
+
+/// The [`Interner::identity`] of the next table that is made.
+static NEXT_IDENTITY: AtomicU64 = AtomicU64::new(1);
 
 /// A bound of the interner was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +38,7 @@ pub struct Interner {
     chunks: Box<[OnceLock<Chunk>]>,
     max_texts: usize,
     max_bytes: usize,
+    identity: u64,
 }
 
 type Chunk = Box<[OnceLock<Box<str>>]>;
@@ -53,11 +58,18 @@ impl Interner {
     pub fn new(max_texts: usize, max_bytes: usize) -> Self {
         assert!(max_texts <= MAX_TEXTS, "an interner numbers at most {MAX_TEXTS} texts");
         Self {
+            identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             index: RwLock::default(),
             chunks: (0..max_texts.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
             max_texts,
             max_bytes,
         }
+    }
+
+    /// A number above zero that no other table of the process has or had.
+    #[inline]
+    pub(crate) fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// The text with this number.

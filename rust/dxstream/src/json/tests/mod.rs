@@ -1,6 +1,7 @@
 use super::*;
 
 mod differential;
+mod places;
 mod recorded;
 mod rules;
 

@@ -100,7 +100,7 @@ fn a_recorded_session() {
     for (name, fields) in lines[0]["frame"]["acceptEventFields"].as_object().unwrap() {
         let names: Vec<&str> =
             fields.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-        feed.0.push(Schema::new(kind_named(name).unwrap(), &names).unwrap());
+        feed.0.push(Schema::new(EventKind::from_name(name).unwrap(), &names).unwrap());
     }
     let mut session = Session::new(feed);
 
