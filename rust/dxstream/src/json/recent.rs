@@ -9,6 +9,10 @@ use crate::symbol::Interner;
 const MIN_SLOTS: usize = 1 << 9;
 const MAX_SLOTS: usize = 1 << 18;
 
+/// Slots that a text may be in. The hash is no secret: a server that chooses texts which collide makes
+/// the reader ask the table for them, and no more.
+const CHANCES: usize = 16;
+
 /// The numbers of a table's texts that were met, by hash: open addressing, where a text whose slot is
 /// taken goes into the next that is free.
 ///
@@ -102,35 +106,38 @@ impl Recent {
 
     fn find_text(&mut self, table: &Interner, text: &[u8]) -> Option<u32> {
         let key = key(text);
-        match self.probe(&key) {
-            Ok(id) if key.end != LONG || table.get(id).map(str::as_bytes) == Some(text) => Some(id),
-            Ok(_) => table.find(str::from_utf8(text).ok()?),
-            Err(free) => {
-                let id = table.find(str::from_utf8(text).ok()?)?;
-                self.slots[free] = Slot { words: key.words, end: key.end, id };
-                self.taken += 1;
-                if self.taken > self.slots.len() / 4 {
-                    self.grow();
-                }
-                Some(id)
+        let free = match self.probe(&key) {
+            Ok(id) if key.end != LONG || table.get(id).map(str::as_bytes) == Some(text) => {
+                return Some(id);
+            }
+            Ok(_) => None,
+            Err(free) => free,
+        };
+        let id = table.find(str::from_utf8(text).ok()?)?;
+        if let Some(free) = free {
+            self.slots[free] = Slot { words: key.words, end: key.end, id };
+            self.taken += 1;
+            if self.taken > self.slots.len() / 4 {
+                self.grow();
             }
         }
+        Some(id)
     }
 
-    /// The number under a key, or the slot that is to have it.
-    fn probe(&self, key: &Short) -> Result<u32, usize> {
+    /// The number under a key, or the slot that is to have it, if there is one.
+    fn probe(&self, key: &Short) -> Result<u32, Option<usize>> {
         let mask = self.slots.len() - 1;
-        let mut at = hash(key) as usize & mask;
-        loop {
+        let first = hash(key) as usize & mask;
+        for at in (first..first + CHANCES).map(|at| at & mask) {
             let slot = &self.slots[at];
             if slot.key().is(key) {
                 return Ok(slot.id);
             }
             if slot.end == EMPTY {
-                return Err(at);
+                return Err(Some(at));
             }
-            at = (at + 1) & mask;
         }
+        Err(None)
     }
 
     /// Doubles the slots, or begins anew where there are as many as there may be.
@@ -142,7 +149,7 @@ impl Recent {
         }
         for slot in mem::replace(&mut self.slots, empty(slots)) {
             if slot.end != EMPTY
-                && let Err(free) = self.probe(&slot.key())
+                && let Err(Some(free)) = self.probe(&slot.key())
             {
                 self.slots[free] = slot;
             }
@@ -208,6 +215,26 @@ mod tests {
         recent.follow(&other);
         assert_eq!(recent.find(&other, &string(&texts[7])), Some((0, texts[7].len() + 2)));
         assert_eq!(recent.find(&other, &string(&texts[8])), None);
+    }
+
+    #[test]
+    fn texts_that_collide_are_found_too() {
+        let table = Interner::new(1 << 7, 1 << 12);
+        let mut recent = Recent::default();
+        recent.follow(&table);
+        let texts = (0..).map(|n| format!("S{n}"));
+        let colliding = texts.filter(|text| hash(&key(text.as_bytes())) % MIN_SLOTS as u64 == 7);
+        let texts: Vec<String> = colliding.take(3 * CHANCES).collect();
+        for text in &texts {
+            table.intern(text).unwrap();
+        }
+        for _ in 0..2 {
+            for (id, text) in texts.iter().enumerate() {
+                let found = recent.find(&table, &string(text));
+                assert_eq!(found, Some((id as u32, text.len() + 2)));
+            }
+        }
+        assert_eq!((recent.taken, recent.slots.len()), (CHANCES, MIN_SLOTS));
     }
 
     #[test]

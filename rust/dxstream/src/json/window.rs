@@ -11,13 +11,14 @@ pub(super) type Window = [u8; WINDOW];
 
 pub(super) const WINDOW: usize = 32;
 
-/// Bytes in which values are looked for, with the window of the last of them.
+/// A stride, in which the commas behind values are looked for, and the window of a value that begins
+/// behind it.
 pub(super) type Span = [u8; SPAN];
 
 pub(super) const STRIDE: usize = 64;
 pub(super) const SPAN: usize = STRIDE + 1 + WINDOW;
 
-/// The window from a byte of the stride on.
+/// The window from a byte of the stride, or the one behind it, on.
 #[inline]
 pub(super) fn window_at(span: &Span, start: usize) -> &Window {
     span[start..].first_chunk().expect("a window is within the span")
@@ -65,6 +66,16 @@ pub(super) fn digits(window: &Window) -> usize {
 fn right(word: u64, length: usize) -> u64 {
     word.wrapping_shl((length as u32 * 8).wrapping_neg())
 }
+
+const POWERS: [u64; 17] = {
+    let mut powers = [1; 17];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
 
 /// What of eight bytes belongs to a fraction of one to eight digits.
 const FRACTIONS: [u64; 8] = {
@@ -127,21 +138,21 @@ pub(super) fn integer(window: &Window, length: usize) -> Option<i64> {
 pub(super) fn other_double(span: &Span, start: usize, length: usize) -> Option<u64> {
     let window = window_at(span, start);
     match window[0] {
-        b'-' => Some(unsigned(window_at(span, start + 1), length - 1)? | 1 << 63),
+        b'-' => {
+            let (window, length) = (window_at(span, start + 1), length - 1);
+            let bits = decimal(window, length).or_else(|| other_unsigned(window, length))?;
+            Some(bits | 1 << 63)
+        }
         b'"' if window.starts_with(br#""NaN""#) && length == 5 => Some(f64::NAN.to_bits()),
-        _ => unsigned(window, length),
+        _ => other_unsigned(window, length),
     }
 }
 
 #[inline]
-fn unsigned(window: &Window, length: usize) -> Option<u64> {
-    decimal(window, length)
-        .or_else(|| integer(window, length).map(|value| (value as f64).to_bits()))
-        .or_else(|| long_decimal(window, length))
-}
-
-#[inline]
-fn long_decimal(window: &Window, length: usize) -> Option<u64> {
+fn other_unsigned(window: &Window, length: usize) -> Option<u64> {
+    if digits(window) == length {
+        return integer(window, length).map(|value| (value as f64).to_bits());
+    }
     let others = non_digits(half(window, 0)) & 0xffff | non_digits(half(window, 16)) << 16;
     let point = others.trailing_zeros() as usize;
     let is_decimal = (others & others.wrapping_sub(1)).trailing_zeros() as usize == length
@@ -151,7 +162,27 @@ fn long_decimal(window: &Window, length: usize) -> Option<u64> {
     if !is_decimal {
         return None;
     }
-    str::from_utf8(window.get(..length)?).ok()?.parse().ok().map(f64::to_bits)
+    exact_decimal(window, point, length - point - 1).or_else(|| {
+        let value: f64 = str::from_utf8(window.get(..length)?).ok()?.parse().ok()?;
+        Some(value.to_bits())
+    })
+}
+
+/// The bits of a decimal of nine to sixteen places whose digits form an integer that is a double: one
+/// division rounds once.
+#[inline]
+fn exact_decimal(window: &Window, point: usize, places: usize) -> Option<u64> {
+    const MAX_WHOLE: u64 = 1 << 53;
+    let power = *POWERS.get(places)?;
+    if point > 8 || places < 9 || point + places > 19 {
+        return None;
+    }
+    let (first, last) = (word(window, point + 1), right(word(window, point + 9), places - 8));
+    let [first, last] = two_integers([first, last]);
+    let [whole, _] = two_integers([right(word(window, 0), point), 0]);
+    let fraction = u64::from(first) * POWERS[places - 8] + u64::from(last);
+    let mantissa = u64::from(whole) * power + fraction;
+    (mantissa <= MAX_WHOLE).then(|| (mantissa as i64 as f64 / power as f64).to_bits())
 }
 
 /// An integer that is written in another usual way: with a sign or with up to nineteen digits.
@@ -302,6 +333,11 @@ mod tests {
             ("90071993.0000001", 2),
             ("9999999.99999999", 2),
             ("99999999.99999999", 1),
+            ("0.9007199254740992", 1),
+            ("0.9007199254740993", 1),
+            ("900.7199254740993", 1),
+            ("9007199.254740992", 1),
+            ("99999999.99999999999", 1),
             ("9999999999999999", 2),
             ("9223372036854775807", 1),
             ("9223372036854775808", 0),
