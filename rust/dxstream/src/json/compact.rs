@@ -8,10 +8,12 @@ use std::num::NonZero;
 
 use super::general::one_char;
 use super::recent::Recent;
-use super::schema::{Form, Group, Target};
+use super::schema::Target;
+use super::short::{Short, short, string_length};
+use super::steps::{Form, Group};
 use super::window::{
-    SPAN, STRIDE, Short, Span, character, commas, decimal, digits, integer, other_double,
-    other_integer, short, string_length, window_at,
+    SPAN, STRIDE, Span, character, commas, decimal, digits, integer, other_double, other_integer,
+    window_at,
 };
 use super::{Batch, Channels, Schema, value};
 use crate::event::{Bool, Char, Enum, EventKind, FieldKind, MAX_WORDS, Text, UNKNOWN_LONG};

@@ -10,6 +10,8 @@ mod lanes;
 mod number;
 mod recent;
 mod schema;
+mod short;
+mod steps;
 mod value;
 mod window;
 

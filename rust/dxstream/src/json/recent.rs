@@ -2,8 +2,9 @@
 
 use std::{fmt, mem};
 
+use super::short::{Short, short, string_length};
 use super::value;
-use super::window::{Short, Window, short, string_length};
+use super::window::Window;
 use crate::symbol::Interner;
 
 const MIN_SLOTS: usize = 1 << 9;
