@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from math import inf
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar, overload
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from dxstream._dxstream import Wake
+from dxstream._dxstream import Lead, Wake
 from dxstream.errors import StreamerClosedError
 from dxstream.process import Local
 
@@ -28,6 +29,7 @@ __all__ = [
     "checkpoint",
     "done",
     "end_daemons",
+    "lead_of",
     "run",
     "run_blocking",
     "running_loop",
@@ -88,16 +90,41 @@ def _in_trio() -> bool:
     return trio is not None and trio.lowlevel.in_trio_task()
 
 
+_leads: WeakKeyDictionary[asyncio.AbstractEventLoop, ReferenceType[Lead]] = WeakKeyDictionary()
+"""By which event loops read the sockets themselves; each lives as long as its loop watches it."""
+
+
+def lead_of(loop: asyncio.AbstractEventLoop) -> Lead | None:
+    """Return what lets the running loop read the sockets itself, where it can."""
+    try:
+        known = _leads.get(loop)
+        lead = known() if known is not None else None
+        if lead is None:
+            lead = Lead()
+            loop.add_reader(lead.fileno(), lead.turn)
+            _leads[loop] = ref(lead)
+    except (OSError, TypeError):
+        # There is no descriptor left, or a loop of another kind has no weak references.
+        return None
+    return lead
+
+
 class _Bell:
     """What an event loop of asyncio calls when a line rings that it watches."""
 
-    __slots__ = ("_answer", "loop", "wake")
+    __slots__ = ("_answers", "_fd", "loop", "wake")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Wake) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, wake: Wake, lead: Lead | None = None
+    ) -> None:
         self.loop = loop
         self.wake = wake
-        self._answer: asyncio.Future[bool] | None = None
-        loop.add_reader(wake.fileno(), self._ring)
+        self._fd = wake.fileno()
+        self._answers: dict[int, asyncio.Future[bool]] = {}
+        if lead is not None:
+            lead.adopt(wake)
+            self._answers = lead.answers
+        loop.add_reader(self._fd, self._ring)
 
     def _ring(self) -> None:
         # Before the line is silent: a signal's handler may raise in between.
@@ -105,20 +132,24 @@ class _Bell:
         self.wake.clear()
 
     def _settle(self, rang: bool) -> None:  # noqa: FBT001 - a callback of the loop
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(rang)
+        answer = self._answers.get(self._fd)
+        if answer is not None and not answer.done():
+            answer.set_result(rang)
 
     async def rings(self, deadline: float | None) -> bool:
         """Wait until the line rings; ``False`` where the deadline comes first."""
         answer: asyncio.Future[bool] = self.loop.create_future()
-        self._answer = answer
-        if deadline is None:
-            return await answer
-        timer = self.loop.call_later(_left(deadline), self._settle, False)  # noqa: FBT003
+        self._answers[self._fd] = answer
+        timer = None
+        if deadline is not None:
+            timer = self.loop.call_later(_left(deadline), self._settle, False)  # noqa: FBT003
         try:
             return await answer
         finally:
-            timer.cancel()
+            if self._answers.get(self._fd) is answer:
+                del self._answers[self._fd]
+            if timer is not None:
+                timer.cancel()
 
     def stop(self) -> None:
         """Let the loop watch the line no longer. In the loop's thread only."""
@@ -142,7 +173,7 @@ class Watch:
         bell = self._bell
         if bell is None or bell.loop is not loop:
             self._stop()
-            bell = self._bell = _Bell(loop, wake)
+            bell = self._bell = _Bell(loop, wake, lead_of(loop))
         return bell
 
     def _stop(self) -> None:

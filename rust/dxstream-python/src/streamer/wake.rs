@@ -29,7 +29,7 @@ impl Wake {
 }
 
 /// The `OSError` of a line that could not be made, with the system's number.
-fn no_descriptor(error: &io::Error) -> PyErr {
+pub(super) fn no_descriptor(error: &io::Error) -> PyErr {
     let text = format!(
         "no file descriptor to wait with ({error}); close files, or raise the limit of open files"
     );

@@ -9,6 +9,7 @@ use super::clock::{monotonic_nanos, now};
 use super::command::Command;
 use super::endpoint::Endpoint;
 use super::io_thread::IoThread;
+use super::lead;
 use super::shared::{Activity, EndGuard, Shared};
 use super::stream::{self, StreamSettings};
 use crate::error::Result;
@@ -76,6 +77,7 @@ impl Client {
     pub fn renew(&self, endpoint: std::result::Result<Endpoint, Loss>) {
         // A streamer that is over needs none.
         let _ = self.endpoints.send(endpoint);
+        lead::take_back();
     }
 
     /// The events.
@@ -129,5 +131,6 @@ impl Client {
     pub(super) fn send(&self, command: Command) {
         // A task that has ended needs no command; its state says why it ended.
         let _ = self.commands.send(command);
+        lead::take_back();
     }
 }

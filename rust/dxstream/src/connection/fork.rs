@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{io_thread, saturation};
+use super::{io_thread, lead, saturation};
 
 /// How often this process or one before it was forked. Relaxed: it stands for itself, and changes only
 /// in a child that has one thread.
@@ -16,7 +16,7 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     /// The locks that this thread holds while it forks.
-    static HELD: RefCell<Option<(io_thread::Held, saturation::Held)>> = const { RefCell::new(None) };
+    static HELD: RefCell<Option<(lead::Held, io_thread::Held, saturation::Held)>> = const { RefCell::new(None) };
 }
 
 /// A process in a line of forks: tells what it made itself from what it inherited.
@@ -39,7 +39,8 @@ impl Process {
 /// Takes the process's locks. To be called by the thread that forks, before. Whoever connects meanwhile
 /// waits, and must not hold what the thread that forks may wait for, such as Python's GIL.
 pub fn before() {
-    let held = (io_thread::hold(), saturation::hold());
+    // The lead first: who has a turn may be about to take the others.
+    let held = (lead::hold(), io_thread::hold(), saturation::hold());
     HELD.with_borrow_mut(|slot| *slot = Some(held));
 }
 
@@ -51,7 +52,8 @@ pub fn in_parent() {
 /// Forgets the parent's threads. To be called by the thread that forked, in the child.
 pub fn in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
-    if let Some((mut threads, _)) = HELD.take() {
+    if let Some((leading, mut threads, _)) = HELD.take() {
+        lead::forget(leading);
         io_thread::forget(&mut threads);
     }
 }

@@ -1,6 +1,7 @@
 //! The process's I/O thread: a current-thread runtime on which every streamer is a task.
 //!
-//! It starts with the first connection and ends with the last. It never calls into Python.
+//! It starts with the first connection and ends with the last. It never calls into Python. An event loop
+//! may do its work for a while: see [`lead`].
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::coalescing;
+use super::{coalescing, lead};
 use crate::error::{Error, Result};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -79,7 +80,8 @@ impl IoThread {
         let handle = std::thread::Builder::new()
             .name("dxstream-io".into())
             .spawn(move || {
-                runtime.block_on(async move {
+                let (runtime, offer) = (Arc::new(runtime), lead::offer());
+                let mut main = runtime.spawn(async move {
                     let mut running = JoinSet::new();
                     // Dropped before the tasks: when they learn of a panic, the thread is known for
                     // dead.
@@ -95,6 +97,20 @@ impl IoThread {
                     }
                     while running.join_next().await.is_some() {}
                 });
+                loop {
+                    let ended = runtime.block_on(async {
+                        tokio::select! {
+                            biased;
+                            ended = &mut main => Some(ended),
+                            () = offer.notified() => None,
+                        }
+                    });
+                    match ended {
+                        Some(Ok(())) => break,
+                        Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                        None => lead::follow(&runtime, || main.is_finished()),
+                    }
+                }
             })
             .map_err(cannot)?;
         threads.started.retain(|handle| !handle.is_finished());
@@ -112,6 +128,7 @@ impl IoThread {
             task.await;
             drop(thread);
         })));
+        lead::take_back();
     }
 
     /// Lets the thread die by a panic of its own.

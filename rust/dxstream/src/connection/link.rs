@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 use super::clock::{instant, now};
@@ -12,6 +13,7 @@ use super::coalescing::{self, Burst};
 use super::command::Command;
 use super::commanded::Commanded;
 use super::endpoint::Endpoint;
+use super::lead::{self, Next};
 use super::said::{self, Unreadable};
 use super::saturation;
 use super::shared::Shared;
@@ -20,7 +22,7 @@ use crate::error::Error;
 use crate::log;
 use crate::loss::{Loss, Remedy};
 use crate::protocol::{Displaced, Gap, Link, LinkEvent, Step};
-use crate::store::{StoreWriter, is_event_awaited};
+use crate::store::{StoreWriter, is_event_awaited, rung_by};
 
 /// Messages that take longer to take in hold up the others, which is worth a warning.
 const SLOW_MESSAGES: Duration = Duration::from_millis(250);
@@ -216,9 +218,17 @@ impl LinkTask {
                 () = sleep_until(deadline) => self.link.tick(now()),
                 received = socket.receive() => {
                     let (read_at, awaited) = (now(), is_event_awaited());
-                    match self.take_messages(read_at, received, socket) {
+                    let (taken, rung) =
+                        rung_by(|| self.take_messages(read_at, received, socket));
+                    match taken {
                         Ok(burst) => {
-                            coalescing::note(last_read.replace(read_at), read_at, awaited, burst);
+                            let last = last_read.replace(read_at);
+                            coalescing::note(last, read_at, awaited, burst);
+                            match lead::note(last, read_at, rung, burst) {
+                                Next::Read => {}
+                                Next::Watch => socket.watch(),
+                                Next::GiveWay => yield_now().await,
+                            }
                         }
                         // What the server said last tells more than how it hung up.
                         Err(loss) => return Some(self.link.take_failure().unwrap_or(loss)),

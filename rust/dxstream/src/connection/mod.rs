@@ -17,6 +17,7 @@ mod complaints;
 mod endpoint;
 pub mod fork;
 mod io_thread;
+mod lead;
 mod link;
 mod rates;
 mod said;
@@ -27,6 +28,7 @@ mod stream;
 mod tests;
 mod transport;
 mod watchers;
+mod watching;
 
 pub use account::{
     AccountActivity, AccountClient, AccountMessage, AccountQueue, AccountQueueStats,
@@ -38,6 +40,7 @@ pub use client::Client;
 pub use clock::monotonic_nanos;
 pub use endpoint::Endpoint;
 pub use io_thread::shut_down;
+pub use lead::Lead;
 pub use rates::Rates;
 pub use shared::Activity;
 pub use stream::StreamSettings;

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Response, StatusCode, header};
@@ -24,6 +26,7 @@ use tokio_tungstenite::tungstenite::{self, Utf8Bytes};
 
 use super::clock::now;
 use super::endpoint::Endpoint;
+use super::lead::Watched;
 use super::said;
 use crate::error::Error;
 use crate::loss::{Loss, Remedy};
@@ -62,7 +65,7 @@ const MESSAGES_AT_ONCE: usize = 64;
 const MAX_WRITE_BUFFER: usize = 4 << 20;
 
 /// Most bytes that are read from the socket at once.
-const READ_BUFFER: usize = 128 << 10;
+const READ_BUFFER: usize = 32 << 10;
 
 impl Limits {
     /// Most bytes of messages that a connection holds, which come or wait to be sent.
@@ -73,9 +76,22 @@ impl Limits {
 
 type Result<T> = std::result::Result<T, Loss>;
 
-trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The descriptor that the bytes come from.
+    fn descriptor(&self) -> BorrowedFd<'_>;
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+impl ByteStream for TcpStream {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+}
+
+impl ByteStream for TlsStream<TcpStream> {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.get_ref().0.as_fd()
+    }
+}
 
 /// What arrives on a socket.
 #[derive(Debug)]
@@ -91,6 +107,7 @@ pub(super) enum Received {
 /// An open WebSocket.
 pub(super) struct Socket {
     stream: WebSocketStream<Box<dyn ByteStream>>,
+    watched: Option<Watched>,
     write_timeout: Duration,
 }
 
@@ -139,7 +156,16 @@ impl Socket {
                 "{host} uses a WebSocket extension that was not asked for"
             )));
         }
-        Ok(Self { stream, write_timeout: limits.write_timeout })
+        Ok(Self { stream, watched: None, write_timeout: limits.write_timeout })
+    }
+
+    /// Lets the event loop watch it that will lead.
+    pub(super) fn watch(&mut self) {
+        if self.watched.as_ref().is_none_or(Watched::is_over) {
+            let descriptor = self.stream.get_ref().descriptor().try_clone_to_owned();
+            // Where no descriptor is left, the I/O thread alone reads it.
+            self.watched = descriptor.ok().map(Watched::new);
+        }
     }
 
     /// The next message.

@@ -1,8 +1,8 @@
 //! Where events wait for Python: the last events of each symbol, and each listener's queue.
 //!
-//! One thread writes, the I/O thread; any thread reads. Reading never makes the writer wait for
-//! longer than a few instructions: rings and queues that conflate are read without a lock, and a queue
-//! of every row hands over whole segments.
+//! One thread at a time writes, the I/O thread or who does its work for a while; any thread reads.
+//! Reading never makes the writer wait for longer than a few instructions: rings and queues that conflate
+//! are read without a lock, and a queue of every row hands over whole segments.
 
 mod conflation;
 mod consumer;
@@ -14,6 +14,7 @@ mod queue;
 mod resume;
 mod ring;
 mod rings;
+mod rung;
 mod segments;
 mod tally;
 mod waiting;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 pub use consumer::Consumer;
 pub use latest::LatestSink;
 pub use queue::{Overflow, QueueSettings, QueueStats};
+pub use rung::{Rung, holding_back, rung_by};
 pub use tally::ListenerTotals;
 pub use waiting::{Arm, is_event_awaited};
 pub use wake::Wake;

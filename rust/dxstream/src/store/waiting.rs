@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, PoisonError, Weak};
 
+use super::rung;
 use super::wake::Wake;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
@@ -117,11 +118,11 @@ impl Waiting {
             return;
         }
         let mut wakes = self.wakes();
-        let rung: Vec<_> = wakes.extract_if(.., |(_, rows)| *rows <= ready).collect();
+        let woken: Vec<_> = wakes.extract_if(.., |(_, rows)| *rows <= ready).collect();
         self.set_flag(&wakes);
         drop(wakes);
-        for wake in rung.iter().filter_map(|(wake, _)| wake.upgrade()) {
-            wake.ring();
+        for wake in woken.iter().filter_map(|(wake, _)| wake.upgrade()) {
+            rung::ring(&wake);
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,6 +17,8 @@ pub struct Wake {
     #[cfg(not(target_os = "linux"))]
     writer: OwnedFd,
     patient: bool,
+    /// The number of the event loop that waits with it; zero where none does. A hint, by itself.
+    event_loop: AtomicU64,
 }
 
 impl Wake {
@@ -27,7 +30,7 @@ impl Wake {
     pub fn new() -> io::Result<Self> {
         use rustix::event::{EventfdFlags, eventfd};
         let reader = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { reader, patient: false })
+        Ok(Self { reader, patient: false, event_loop: AtomicU64::new(0) })
     }
 
     /// A line that nobody has rung yet.
@@ -39,7 +42,12 @@ impl Wake {
         let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self { reader: reader.into(), writer: writer.into(), patient: false })
+        Ok(Self {
+            reader: reader.into(),
+            writer: writer.into(),
+            patient: false,
+            event_loop: AtomicU64::new(0),
+        })
     }
 
     /// The same line of one who does not mind to be rung some milliseconds late.
@@ -51,6 +59,17 @@ impl Wake {
     /// Whether it may be rung some milliseconds late.
     pub fn is_patient(&self) -> bool {
         self.patient
+    }
+
+    /// Takes note that the event loop of this number waits with it.
+    pub fn set_event_loop(&self, number: u64) {
+        self.event_loop.store(number, Ordering::Relaxed);
+    }
+
+    /// The number of the event loop that waits with it and is in a hurry.
+    pub(super) fn event_loop(&self) -> Option<u64> {
+        let number = self.event_loop.load(Ordering::Relaxed);
+        (number != 0 && !self.patient).then_some(number)
     }
 
     /// Makes the descriptor readable. Never blocks; a line that is already ringing stays so.

@@ -25,6 +25,11 @@ impl Wake {
         false
     }
 
+    /// None: threads wait in the models.
+    pub fn event_loop(&self) -> Option<u64> {
+        None
+    }
+
     /// Makes the line ring.
     pub fn ring(&self) {
         *self.rings.lock().unwrap() = true;
