@@ -9,7 +9,7 @@ import selectors
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -132,28 +132,27 @@ class _Bell:
         self.wake.clear()
 
     def _settle(self, rang: bool) -> None:  # noqa: FBT001 - a callback of the loop
-        answer = self._answers.get(self._fd)
+        answer = self._answers.pop(self._fd, None)
         if answer is not None and not answer.done():
             answer.set_result(rang)
 
-    async def rings(self, deadline: float | None) -> bool:
+    def rings(self, deadline: float | None) -> Awaitable[bool]:
         """Wait until the line rings; ``False`` where the deadline comes first."""
         answer: asyncio.Future[bool] = self.loop.create_future()
         self._answers[self._fd] = answer
-        timer = None
-        if deadline is not None:
-            timer = self.loop.call_later(_left(deadline), self._settle, False)  # noqa: FBT003
+        return answer if deadline is None else self._until(deadline, answer)
+
+    async def _until(self, deadline: float, answer: asyncio.Future[bool]) -> bool:
+        timer = self.loop.call_later(_left(deadline), self._settle, False)  # noqa: FBT003
         try:
             return await answer
         finally:
-            if self._answers.get(self._fd) is answer:
-                del self._answers[self._fd]
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
 
     def stop(self) -> None:
         """Let the loop watch the line no longer. In the loop's thread only."""
-        self.loop.remove_reader(self.wake.fileno())
+        self.loop.remove_reader(self._fd)
+        self._answers.pop(self._fd, None)
 
 
 class Watch:
@@ -187,18 +186,16 @@ class Watch:
         self._stop()
 
 
-async def _rings(wait: Wait, watch: Watch | None) -> bool:
-    if _in_trio():
-        import trio
+async def _rings_in_trio(wait: Wait) -> bool:
+    import trio
 
-        with trio.move_on_after(_left(wait.deadline)):
-            await trio.lowlevel.wait_readable(wait.wake.fileno())
-            return True
-        return False
+    with trio.move_on_after(_left(wait.deadline)):
+        await trio.lowlevel.wait_readable(wait.wake.fileno())
+        return True
+    return False
 
-    loop = asyncio.get_running_loop()
-    if watch is not None:
-        return await watch.bell(loop, wait.wake).rings(wait.deadline)
+
+async def _rings_once(loop: asyncio.AbstractEventLoop, wait: Wait) -> bool:
     bell = _Bell(loop, wait.wake)
     try:
         return await bell.rings(wait.deadline)
@@ -223,8 +220,15 @@ async def run(procedure: Procedure[T], watch: Watch | None = None) -> T:
     """
     try:
         wait = next(procedure)
+        loop = None if _in_trio() else asyncio.get_running_loop()
         while True:
-            wait = procedure.send(await _rings(wait, watch))
+            if loop is None:
+                rang = await _rings_in_trio(wait)
+            elif watch is None:
+                rang = await _rings_once(loop, wait)
+            else:
+                rang = await watch.bell(loop, wait.wake).rings(wait.deadline)
+            wait = procedure.send(rang)
     except StopIteration as stop:
         result: T = stop.value
         return result

@@ -25,9 +25,11 @@ impl Lead {
     /// Wakes who waits for a line; says whether somebody did.
     fn settle(&self, py: Python<'_>, line: &Arc<store::Wake>) -> PyResult<bool> {
         // A future's methods are native, so that no signal's handler runs before it is settled.
-        let Some(answer) = self.answers.bind(py).get_item(line.as_raw_fd())? else {
+        let (answers, line) = (self.answers.bind(py), line.as_raw_fd());
+        let Some(answer) = answers.get_item(line)? else {
             return Ok(false);
         };
+        answers.del_item(line)?;
         if answer.call_method0(intern!(py, "done"))?.is_truthy()? {
             return Ok(false);
         }

@@ -448,9 +448,7 @@ impl StoreWriter<'_> {
 impl EventSink for StoreWriter<'_> {
     fn rows(&mut self, kind: EventKind, rows: &[u64]) {
         let rings = self.store.rings_of(kind);
-        for row in rows.chunks_exact(kind.fields().len()) {
-            rings.push(row, self.received_at);
-        }
+        rings.push(rows.chunks_exact(kind.fields().len()), self.received_at);
         self.to_books_and_queues(kind, rows, rows);
     }
 
@@ -470,9 +468,7 @@ impl EventSink for StoreWriter<'_> {
         }
         // A snapshot comes newest first, and a ring's newest row is the latest.
         let rings = self.store.rings_of(kind);
-        for row in rows.rchunks_exact(kind.fields().len()) {
-            rings.push(row, self.received_at);
-        }
+        rings.push(rows.rchunks_exact(kind.fields().len()), self.received_at);
         self.to_books_and_queues(kind, rows, whole);
     }
 

@@ -8,6 +8,7 @@
 //! There is at least one slot more than entries that are kept: the entry under the writer's hand is
 //! never one that a reader is owed, so a reader is not held up by a writer that was preempted.
 
+use std::hint::black_box;
 use std::sync::OnceLock;
 
 #[cfg(dxstream_loom)]
@@ -166,6 +167,19 @@ impl Ring {
         // Pairs with the Acquire loads of the readers: who sees the count sees the entry.
         self.written.store(n + 1, Ordering::Release);
         n
+    }
+
+    /// Reads where the segment of the next slot is.
+    pub(super) fn touch_segment(&self) {
+        let slot = self.next.load(Ordering::Relaxed) as usize;
+        black_box(self.segments[slot / SEGMENT_SLOTS].get().is_some());
+    }
+
+    /// The slot that the next row goes to, if its segment is there.
+    pub(super) fn next_slot(&self) -> Option<&[AtomicU64]> {
+        // Relaxed, as above: of the thread that writes.
+        let slot = self.next.load(Ordering::Relaxed) as usize;
+        Some(self.slot_of(self.segments[slot / SEGMENT_SLOTS].get()?, slot))
     }
 
     /// Entry `n`, to be read, unless it was overwritten.

@@ -12,6 +12,23 @@ use crate::sync::AtomicU64;
 /// Symbols per chunk; chunks are allocated as symbols appear and never move.
 const CHUNK: usize = 256;
 
+/// Rows whose slots are fetched together.
+const TOGETHER: usize = 16;
+
+/// Fewer rows are not worth it.
+const FEW: usize = 4;
+
+/// Words of a line of the processor's cache.
+const LINE_WORDS: usize = 64 / size_of::<u64>();
+
+/// Reads a word of each of a slot's cache lines, so that all are on their way before they are written.
+fn touch(slot: &[AtomicU64]) {
+    for line in slot.chunks(LINE_WORDS) {
+        line[0].load(Ordering::Relaxed);
+    }
+    slot[slot.len() - 1].load(Ordering::Relaxed);
+}
+
 /// The rings of one event type.
 #[derive(Debug)]
 pub(super) struct Rings {
@@ -92,8 +109,41 @@ impl Rings {
         of_symbol.asked.store(history + 1, Ordering::Relaxed);
     }
 
-    /// Adds a row to its symbol's ring. Called by one thread only.
-    pub(super) fn push(&self, row: &[u64], received_at: u64) {
+    /// Adds rows to the rings of their symbols, in their order. Called by one thread at a time.
+    ///
+    /// Memory is waited for once for many rows: what leads to their slots is read of all of them, then a
+    /// word of each line of the slots, and then each is written.
+    pub(super) fn push<'a>(
+        &self,
+        mut rows: impl ExactSizeIterator<Item = &'a [u64]>,
+        received_at: u64,
+    ) {
+        while rows.len() >= FEW {
+            let mut places = [const { None }; TOGETHER];
+            for (place, row) in places.iter_mut().zip(&mut rows) {
+                let (latest, ring) = self.place(row);
+                touch(latest);
+                *place = Some((row, latest, ring));
+            }
+            let places = || places.iter().flatten();
+            for (_, _, ring) in places() {
+                ring.touch_segment();
+            }
+            for (_, _, ring) in places() {
+                ring.next_slot().map(touch);
+            }
+            for &(row, latest, ring) in places() {
+                latest::push(latest, ring, row, received_at);
+            }
+        }
+        for row in rows {
+            let (latest, ring) = self.place(row);
+            latest::push(latest, ring, row, received_at);
+        }
+    }
+
+    /// The slot of the latest event and the ring of a row's symbol.
+    fn place(&self, row: &[u64]) -> (&[AtomicU64], &Ring) {
         let symbol = SymbolId(row[SYMBOL_WORD] as u32);
         let chunk = self.chunk(symbol);
         let at = symbol.0 as usize % CHUNK;
@@ -101,7 +151,7 @@ impl Rings {
             let asked = chunk.symbols[at].asked.load(Ordering::Relaxed);
             Ring::new(self.width, asked.checked_sub(1).unwrap_or(self.history))
         });
-        latest::push(self.latest_slot(chunk, at), ring, row, received_at);
+        (self.latest_slot(chunk, at), ring)
     }
 
     /// How many rings there are, how many bytes the table and they have allocated, and how many once
