@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::log;
 use crate::loss::{Loss, Remedy};
 use crate::protocol::{Displaced, Gap, Link, LinkEvent, Step};
-use crate::store::{StoreWriter, is_event_awaited, rung_by};
+use crate::store::{BurstWriter, StoreWriter, is_event_awaited, rung_by};
 
 /// Messages that take longer to take in hold up the others, which is worth a warning.
 const SLOW_MESSAGES: Duration = Duration::from_millis(250);
@@ -53,6 +53,8 @@ pub(super) struct LinkTask {
     /// How long the messages took that were just received, until the handle is told.
     pub(super) parsing: Option<Duration>,
     pub(super) unreadable: Unreadable,
+    /// For the rows of messages that come together.
+    pub(super) rows: Vec<u64>,
 }
 
 impl LinkTask {
@@ -258,24 +260,31 @@ impl LinkTask {
     ) -> Result<Burst, Loss> {
         let spoken_of = said::of_messages();
         let mut burst = Burst::default();
+        let received_at = now.as_nanos() as u64;
+        let writer = StoreWriter { store: &self.shared.store, received_at };
+        let sink = &mut BurstWriter::new(writer, &mut self.rows);
+        let mut ended = Ok(());
         for message in socket.with_those_here(first) {
             burst.messages += 1;
-            match message? {
-                Received::Text(text) => {
+            match message {
+                Ok(Received::Text(text)) => {
                     burst.bytes += text.len();
                     if spoken_of {
                         said::message("received", self.number, &text);
                     }
-                    let received_at = now.as_nanos() as u64;
-                    let sink = &mut StoreWriter { store: &self.shared.store, received_at };
                     self.link.receive(&text, sink, now);
                 }
-                Received::Binary => self.link.receive_binary(now),
-                Received::Alive => self.link.receive_sign_of_life(now),
-                Received::Close(code, reason) => return Err(self.link.closed(code, &reason)),
+                Ok(Received::Binary) => self.link.receive_binary(now),
+                Ok(Received::Alive) => self.link.receive_sign_of_life(now),
+                Ok(Received::Close(code, reason)) => ended = Err(self.link.closed(code, &reason)),
+                Err(loss) => ended = Err(loss),
+            }
+            if ended.is_err() {
+                break;
             }
         }
-        Ok(burst)
+        sink.finish();
+        ended.map(|()| burst)
     }
 
     fn deadline(&self) -> tokio::time::Instant {

@@ -124,6 +124,7 @@ impl Stream {
             began: Duration::ZERO,
             parsing: None,
             unreadable: Unreadable::default(),
+            rows: Vec::new(),
         };
         self.tasks.spawn(task.run());
         let handle = LinkHandle { commands: sender, entries: 0, capacity: MAX_ENTRIES };

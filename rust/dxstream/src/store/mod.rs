@@ -4,6 +4,7 @@
 //! Reading never makes the writer wait for longer than a few instructions: rings and queues that conflate
 //! are read without a lock, and a queue of every row hands over whole segments.
 
+mod burst;
 mod conflation;
 mod consumer;
 mod gaps;
@@ -28,6 +29,7 @@ mod wants;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
+pub use burst::BurstWriter;
 pub use consumer::Consumer;
 pub use latest::LatestSink;
 pub use queue::{Overflow, QueueSettings, QueueStats};
