@@ -286,4 +286,4 @@ def plan(*, short: bool) -> list[Measurement]:
     """Return the lines of the table."""
     if short:
         return [*_speed(0, rows=8_000), *_pace(0.2), *_alone(_LITTLE)]
-    return [*_speed(1.0), *_pace(2.0), *_alone(_WHOLE)]
+    return [*_speed(1.0), *_pace(4.0), *_alone(_WHOLE)]

@@ -209,7 +209,8 @@ class MemoryUse:
         memory for, and how many wait. A queue that conflates has a mailbox for each symbol instead:
         most of them, bytes of one, 0, and how many there are.
     connections
-        How many connections there are, and the bytes of messages that one holds at most.
+        How many connections there are, and the bytes that one holds at most: of messages, and of
+        the symbols that it knows again.
     books
         How many order books there are, how many there may be, and the bytes that one takes at most;
         then the same of the orders in them.

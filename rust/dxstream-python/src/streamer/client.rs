@@ -458,7 +458,7 @@ impl Client {
             .collect())
     }
 
-    /// How many connections there are, and bytes of messages that one holds at most.
+    /// How many connections there are, and bytes that one holds at most.
     #[pyo3(name = "connection_memory")]
     fn py_connection_memory(&self) -> PyResult<(usize, usize)> {
         Ok((self.stream()?.activity().links, Limits::default().most_bytes()))

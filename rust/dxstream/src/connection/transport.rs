@@ -29,6 +29,7 @@ use super::endpoint::Endpoint;
 use super::lead::Watched;
 use super::said;
 use crate::error::Error;
+use crate::json::FrameReader;
 use crate::loss::{Loss, Remedy};
 
 /// How long each step of connecting may take, and how much the server may send at once.
@@ -68,9 +69,10 @@ const MAX_WRITE_BUFFER: usize = 4 << 20;
 const READ_BUFFER: usize = 32 << 10;
 
 impl Limits {
-    /// Most bytes of messages that a connection holds, which come or wait to be sent.
+    /// Most bytes that a connection holds: messages that come or wait to be sent, and the symbols and
+    /// texts that their reader remembers.
     pub const fn most_bytes(&self) -> usize {
-        READ_BUFFER + self.max_message + MAX_WRITE_BUFFER
+        READ_BUFFER + self.max_message + MAX_WRITE_BUFFER + FrameReader::MOST_BYTES
     }
 }
 

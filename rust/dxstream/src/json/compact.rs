@@ -26,6 +26,11 @@ pub(super) struct Lookup {
     texts: Recent,
 }
 
+impl Lookup {
+    /// Bytes that it takes at most.
+    pub(super) const MOST_BYTES: usize = 2 * Recent::MOST_BYTES;
+}
+
 /// Reads a frame whose data is in `batch` then, and gives its channel.
 ///
 /// Nothing where the frame is of another form; `batch` may hold some of its rows then.

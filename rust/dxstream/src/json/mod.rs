@@ -86,6 +86,9 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
+    /// Bytes of the symbols and texts that it remembers, at most.
+    pub const MOST_BYTES: usize = compact::Lookup::MOST_BYTES;
+
     /// A reader that has seen no frames.
     pub fn new() -> Self {
         Self::default()

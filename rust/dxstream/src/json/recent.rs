@@ -70,6 +70,9 @@ impl fmt::Debug for Recent {
 }
 
 impl Recent {
+    /// Bytes that it takes at most.
+    pub(super) const MOST_BYTES: usize = MAX_SLOTS * size_of::<Slot>();
+
     /// Forgets what it knows if that is of another table.
     #[inline]
     pub(super) fn follow(&mut self, table: &Interner) {
