@@ -251,10 +251,22 @@ fn turn(runtime: &Runtime) {
     });
 }
 
+/// Ends a lead when it is dropped: the runtime is the I/O thread's alone again.
+struct Over;
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        LED.store(false, Ordering::Relaxed);
+        leading().runtime = None;
+    }
+}
+
 /// Lets the event loop lead to which it was offered, until `is_over` or something else ends it. Called by
 /// the I/O thread.
 pub(super) fn follow(runtime: &Arc<Runtime>, is_over: impl Fn() -> bool) {
     RUN.set(Run::NONE);
+    // Dropped after the lock, however this ends.
+    let _over = Over;
     let mut leading = leading();
     let Some((event_loop, line)) = known().begin() else { return };
     LED.store(true, Ordering::Relaxed);
@@ -278,8 +290,6 @@ pub(super) fn follow(runtime: &Arc<Runtime>, is_over: impl Fn() -> bool) {
             break;
         }
     }
-    leading.runtime = None;
-    LED.store(false, Ordering::Relaxed);
     let was_short = leading.turns < u64::from(READINGS);
     SHORT.store(if was_short { SHORT.load(Ordering::Relaxed) + 1 } else { 0 }, Ordering::Relaxed);
     known().end(&line);
