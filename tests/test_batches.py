@@ -19,7 +19,7 @@ SYMBOLS = [f"SYM{n:04}" for n in range(1000)]
 def streamer(exchange: Exchange) -> Iterator[DXLinkStreamer]:
     with DXLinkStreamer(exchange.url) as connected:
         connected.subscribe(Quote, ["A", "B"], 0)
-        until(lambda: any('"B"' in message for message in exchange.received()))
+        until(lambda: exchange.stats().subscriptions == 2)
         yield connected
 
 

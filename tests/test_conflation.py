@@ -16,7 +16,7 @@ from dxstream.exchange import Exchange
 def streamer(exchange: Exchange) -> Iterator[DXLinkStreamer]:
     with DXLinkStreamer(exchange.url) as connected:
         connected.subscribe(Quote, ["A", "B"], 0)
-        until(lambda: any('"B"' in message for message in exchange.received()))
+        until(lambda: exchange.stats().subscriptions == 2)
         yield connected
 
 
