@@ -218,8 +218,9 @@ pub(super) fn note(last: Option<Duration>, now: Duration, rung: Rung, burst: Bur
     }
     let is_next = last.is_some_and(|last| now.saturating_sub(last) < SPAN);
     let run = RUN.get().with(rung, is_next && !is_much);
-    RUN.set(run);
     let needed = READINGS << SHORT.load(Ordering::Relaxed).min(MOST_SHORT);
+    // A run leads to one offer: what comes before that is taken must not count for the lead after it.
+    RUN.set(if run.length < needed { run } else { Run::NONE });
     if run.length >= needed {
         let mut known = known();
         known.offered = run.event_loop;
@@ -264,7 +265,6 @@ impl Drop for Over {
 /// Lets the event loop lead to which it was offered, until `is_over` or something else ends it. Called by
 /// the I/O thread.
 pub(super) fn follow(runtime: &Arc<Runtime>, is_over: impl Fn() -> bool) {
-    RUN.set(Run::NONE);
     // Dropped after the lock, however this ends.
     let _over = Over;
     let mut leading = leading();
