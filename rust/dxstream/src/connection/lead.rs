@@ -7,15 +7,18 @@
 //! difference: the runtime and its tasks are the same, and one thread at a time is at work in them.
 //!
 //! The I/O thread stays responsible. It looks every [`LOOK`] whether the loop has had a turn, and has one
-//! itself where it has not. It takes the lead back when it then finds what the loop should have read, when
-//! much comes at once or nothing, and when a streamer is told to do something.
+//! itself where it has not; it looks less often the longer the loop has had its turns, up to every
+//! [`LONGEST_LOOK`]. It takes the lead back when it finds again what the loop should have read, when much
+//! comes at once or nothing, when somebody else waits, and when a streamer is told to do something.
 
 use std::cell::Cell;
 use std::io;
+use std::mem;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
@@ -25,11 +28,23 @@ use super::coalescing::Burst;
 use super::watching::Line;
 use crate::store::{Rung, Wake, holding_back};
 
-/// How long an event loop that leads may leave its sockets alone.
+/// How long an event loop that leads may leave its sockets alone, at first.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// So many looks at which nothing had come end the lead.
+/// How long it may once it has had its turns for a while. A thread that wakes up moves others between
+/// cores, and one that is moved can wait several times as long as it works.
+const LONGEST_LOOK: Duration = Duration::from_millis(32);
+
+/// By this share each look at which it had had a turn makes the time to the next longer: others may wait
+/// for a loop that is blocked about as small a share of the time for which it was not.
+const LONGER: u32 = 8;
+
+/// So many looks one after another at which nothing had come end the lead.
 const QUIET_LOOKS: u32 = 10;
+
+/// And so many at which something had that the loop should have read. Once is not enough: the system may
+/// have held up the loop, and a lead that is lost takes long to come back.
+const LATE_LOOKS: u32 = 2;
 
 /// By so many more readings that woke one event loop alone than readings that woke nobody, it gets the lead.
 const READINGS: u32 = 64;
@@ -46,15 +61,15 @@ const MOST_BYTES: usize = 16 << 10;
 /// See [`MOST_BYTES`].
 const MOST_MESSAGES: usize = 32;
 
-/// Held by the thread that has a turn, by the I/O thread while it looks, and while a process forks.
+/// Held by the thread that has a turn, and while a process forks.
 static LEADING: Mutex<Leading> = Mutex::new(Leading::NONE);
 
-/// Wakes the I/O thread up while an event loop leads.
-static LOOK_NOW: Condvar = Condvar::new();
-
-/// Whether an event loop leads and is to go on. Relaxed, as the next two: they decide when, and the locks
+/// Whether an event loop leads and is to go on. Relaxed, as the next three: they decide when, and the locks
 /// and the runtime order all else.
 static LED: AtomicBool = AtomicBool::new(false);
+
+/// Turns that event loops had.
+static TURNS: AtomicU64 = AtomicU64::new(0);
 
 /// Readings that there were.
 static READ: AtomicUsize = AtomicUsize::new(0);
@@ -71,12 +86,10 @@ pub(super) struct Leading {
     runtime: Option<Arc<Runtime>>,
     /// The event loop that leads.
     event_loop: u64,
-    /// Its turns.
-    turns: u64,
 }
 
 impl Leading {
-    const NONE: Self = Self { runtime: None, event_loop: 0, turns: 0 };
+    const NONE: Self = Self { runtime: None, event_loop: 0 };
 }
 
 #[derive(Debug)]
@@ -88,22 +101,27 @@ pub(super) struct Known {
     offered: u64,
     /// What the I/O thread waits for, to hand the lead out.
     offer: Option<Arc<Notify>>,
+    /// The I/O thread, as long as an event loop leads.
+    looks: Option<Thread>,
 }
 
 impl Known {
-    const NONE: Self = Self { sockets: Vec::new(), loops: Vec::new(), offered: 0, offer: None };
+    const NONE: Self =
+        Self { sockets: Vec::new(), loops: Vec::new(), offered: 0, offer: None, looks: None };
 
     /// Lets the event loop watch the sockets to which the lead was offered; gives its number and its line.
-    fn begin(&self) -> Option<(u64, Arc<Line>)> {
+    fn begin(&mut self) -> Option<(u64, Arc<Line>)> {
         let (number, line) = self.loops.iter().find(|(number, _)| *number == self.offered)?;
         for socket in &self.sockets {
             line.watch(socket);
         }
+        self.looks = Some(thread::current());
         Some((*number, Arc::clone(line)))
     }
 
     /// Lets it watch them no longer, and lets them go.
     fn end(&mut self, line: &Line) {
+        self.looks = None;
         for socket in self.sockets.drain(..) {
             line.unwatch(&socket);
         }
@@ -210,7 +228,7 @@ pub(super) fn note(last: Option<Duration>, now: Duration, rung: Rung, burst: Bur
     READ.fetch_add(1, Ordering::Relaxed);
     let is_much = burst.bytes > MOST_BYTES || burst.messages > MOST_MESSAGES;
     if LED.load(Ordering::Relaxed) {
-        if !is_much {
+        if !is_much && rung != Rung::Others {
             return Next::Read;
         }
         take_back();
@@ -239,7 +257,7 @@ pub(super) fn offer() -> Arc<Notify> {
 /// Takes the lead back, where an event loop has it.
 pub(super) fn take_back() {
     if LED.swap(false, Ordering::Relaxed) {
-        LOOK_NOW.notify_one();
+        known().looks.iter().for_each(Thread::unpark);
     }
 }
 
@@ -262,35 +280,49 @@ impl Drop for Over {
     }
 }
 
+/// Leaves the event loop alone for so long, or until the lead is to be taken back.
+fn rest(length: Duration) {
+    let until = Instant::now() + length;
+    while LED.load(Ordering::Relaxed) {
+        match until.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => return,
+            left => thread::park_timeout(left),
+        }
+    }
+}
+
 /// Lets the event loop lead to which it was offered, until `is_over` or something else ends it. Called by
 /// the I/O thread.
 pub(super) fn follow(runtime: &Arc<Runtime>, is_over: impl Fn() -> bool) {
-    // Dropped after the lock, however this ends.
+    // Dropped last, however this ends.
     let _over = Over;
-    let mut leading = leading();
     let Some((event_loop, line)) = known().begin() else { return };
     LED.store(true, Ordering::Relaxed);
-    *leading = Leading { runtime: Some(Arc::clone(runtime)), event_loop, turns: 0 };
-    let (mut turns, mut quiet) = (0, 0);
+    *leading() = Leading { runtime: Some(Arc::clone(runtime)), event_loop };
+    let first = TURNS.load(Ordering::Relaxed);
+    let (mut turns, mut quiet, mut late, mut look) = (first, 0, 0, LOOK);
     loop {
-        let woken = LOOK_NOW.wait_timeout(leading, LOOK).unwrap_or_else(PoisonError::into_inner);
-        leading = woken.0;
+        rest(look);
         if !LED.load(Ordering::Relaxed) || is_over() {
             break;
         }
-        if leading.turns != turns {
-            (turns, quiet) = (leading.turns, 0);
+        let before = mem::replace(&mut turns, TURNS.load(Ordering::Relaxed));
+        if turns != before {
+            (quiet, late, look) = (0, 0, LONGEST_LOOK.min(look + look / LONGER));
             continue;
         }
+        // A thread that looks and has no turn must not hold this: it can lose its core at any time.
+        let Ok(_held) = LEADING.try_lock() else { continue };
+        look = LOOK;
         let read = READ.load(Ordering::Relaxed);
         turn(runtime);
         let is_late = READ.load(Ordering::Relaxed) != read;
-        quiet += 1;
-        if is_late || quiet == QUIET_LOOKS {
+        (quiet, late) = if is_late { (0, late + 1) } else { (quiet + 1, 0) };
+        if quiet == QUIET_LOOKS || late == LATE_LOOKS {
             break;
         }
     }
-    let was_short = leading.turns < u64::from(READINGS);
+    let was_short = turns - first < u64::from(READINGS);
     SHORT.store(if was_short { SHORT.load(Ordering::Relaxed) + 1 } else { 0 }, Ordering::Relaxed);
     known().end(&line);
 }
@@ -334,7 +366,7 @@ impl Lead {
     /// Reads what came, unless it leads no longer, and gives the lines that would have rung for that:
     /// the caller rings them, or wakes who waits for them. To be called by its thread.
     pub fn turn(&self) -> Vec<Arc<Wake>> {
-        let mut leading = match LEADING.try_lock() {
+        let leading = match LEADING.try_lock() {
             Ok(leading) => leading,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // The I/O thread looks, or the process forks.
@@ -350,7 +382,7 @@ impl Lead {
             take_back();
             return Vec::new();
         }
-        leading.turns += 1;
+        TURNS.fetch_add(1, Ordering::Relaxed);
         self.turns.fetch_add(1, Ordering::Relaxed);
         let ((), lines) = holding_back(|| turn(&runtime));
         // The I/O thread has its own, so that this is never the last.
