@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 use super::clock::{instant, now};
-use super::coalescing::{self, Burst};
+use super::coalescing::{self, Burst, Wanted};
 use super::command::Command;
 use super::commanded::Commanded;
 use super::endpoint::Endpoint;
@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::log;
 use crate::loss::{Loss, Remedy};
 use crate::protocol::{Displaced, Gap, Link, LinkEvent, Step};
-use crate::store::{BurstWriter, StoreWriter, is_event_awaited, rung_by};
+use crate::store::{BurstWriter, StoreWriter, rung_by};
 
 /// Messages that take longer to take in hold up the others, which is worth a warning.
 const SLOW_MESSAGES: Duration = Duration::from_millis(250);
@@ -219,13 +219,13 @@ impl LinkTask {
                 }
                 () = sleep_until(deadline) => self.link.tick(now()),
                 received = socket.receive() => {
-                    let (read_at, awaited) = (now(), is_event_awaited());
+                    let (read_at, wanted) = (now(), Wanted::now());
                     let (taken, rung) =
                         rung_by(|| self.take_messages(read_at, received, socket));
                     match taken {
                         Ok(burst) => {
                             let last = last_read.replace(read_at);
-                            coalescing::note(last, read_at, awaited, burst);
+                            coalescing::note(last, read_at, wanted, burst);
                             match lead::note(last, read_at, rung, burst) {
                                 Next::Read => {}
                                 Next::Watch => socket.watch(),

@@ -10,7 +10,9 @@ mod consumer;
 mod gaps;
 mod hiding;
 mod latest;
+mod looks;
 mod mailbox;
+mod memory;
 mod queue;
 mod resume;
 mod ring;
@@ -32,6 +34,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 pub use burst::BurstWriter;
 pub use consumer::Consumer;
 pub use latest::LatestSink;
+pub use looks::was_looked_at;
+pub use memory::{BookMemory, QueueMemory, RingMemory};
 pub use queue::{Overflow, QueueSettings, QueueStats};
 pub use rung::{Rung, holding_back, rung_by};
 pub use tally::ListenerTotals;
@@ -52,39 +56,6 @@ use rings::Rings;
 use segments::Clock;
 use tally::Tally;
 
-/// What one queue holds, and what it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueMemory {
-    /// The event type.
-    pub kind: EventKind,
-    /// Most entries: rows that wait; or, where the queue conflates, mailboxes, one of each symbol that
-    /// has had a row.
-    pub capacity: usize,
-    /// Bytes of an entry: a row with its time of arrival, or a mailbox.
-    pub entry_bytes: usize,
-    /// Entries that there are.
-    pub entries: usize,
-    /// Entries that there is memory for beside those: rows are allocated many at a time.
-    pub spare: usize,
-}
-
-/// What the order books take, and at most can.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BookMemory {
-    /// Books that are kept.
-    pub books: usize,
-    /// Most books.
-    pub max_books: usize,
-    /// Bytes that a book takes at most, beside its orders.
-    pub book_bytes: usize,
-    /// Orders that stand in the books together.
-    pub orders: usize,
-    /// Most orders.
-    pub max_orders: usize,
-    /// Bytes that an order takes at most.
-    pub order_bytes: usize,
-}
-
 /// Most order books of a streamer.
 pub const MAX_BOOKS: usize = 1 << 14;
 
@@ -104,21 +75,6 @@ pub struct Store {
     queues: RwLock<Queues>,
     tally: Arc<Tally>,
     clock: Option<Clock>,
-}
-
-/// What the rings of one event type have allocated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RingMemory {
-    /// The event type.
-    pub kind: EventKind,
-    /// Symbols that have had an event.
-    pub rings: usize,
-    /// Bytes of a row in a ring, with its version and its time of arrival.
-    pub row_bytes: usize,
-    /// Bytes allocated, the table that finds the rings included.
-    pub bytes: usize,
-    /// The same once these rings are full.
-    pub most_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -171,6 +127,7 @@ impl Store {
     /// # Panics
     /// If `row` is shorter than the event type's width.
     pub fn latest(&self, kind: EventKind, symbol: SymbolId, row: &mut [u64]) -> Option<u64> {
+        looks::note();
         let width = kind.fields().len();
         self.rings[kind as usize].get()?.latest(symbol, &mut row[..width])
     }
@@ -187,6 +144,7 @@ impl Store {
         words: &[usize],
         sink: &mut impl LatestSink,
     ) {
+        looks::note();
         latest::read(self.rings[kind as usize].get(), kind, symbols, words, sink);
     }
 
@@ -199,6 +157,7 @@ impl Store {
         most: usize,
         take: impl FnMut(&[u64], u64),
     ) {
+        looks::note();
         if let Some(ring) = self.rings[kind as usize].get().and_then(|rings| rings.get(symbol)) {
             ring.history(most, take);
         }
@@ -210,41 +169,6 @@ impl Store {
         self.rings_of(kind).set_history(symbol, history);
     }
 
-    /// What the rings have allocated, by event type; types without an event are left out.
-    pub fn ring_memory(&self) -> Vec<RingMemory> {
-        let of_kind = |&kind: &EventKind| {
-            let (rings, bytes, most_bytes) = self.rings[kind as usize].get()?.allocated();
-            let row_bytes = Rings::row_bytes(kind.fields().len());
-            Some(RingMemory { kind, rings, row_bytes, bytes, most_bytes })
-        };
-        EventKind::ALL.iter().filter_map(of_kind).collect()
-    }
-
-    /// What the queues hold, by event type.
-    pub fn queue_memory(&self) -> Vec<QueueMemory> {
-        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        queues
-            .live()
-            .map(|queue| {
-                let (capacity, entry_bytes, entries, spare) = queue.memory();
-                QueueMemory { kind: queue.kind, capacity, entry_bytes, entries, spare }
-            })
-            .collect()
-    }
-
-    /// What the order books take.
-    pub fn book_memory(&self) -> BookMemory {
-        let books = self.books();
-        BookMemory {
-            books: books.len(),
-            max_books: MAX_BOOKS,
-            book_bytes: Books::BOOK_BYTES,
-            orders: books.orders(),
-            max_orders: MAX_ORDERS,
-            order_bytes: Books::ORDER_BYTES,
-        }
-    }
-
     /// Reads the book of a symbol and source, where an order or a snapshot of it came. The writer waits
     /// for `read`.
     pub fn read_book<T>(
@@ -254,6 +178,7 @@ impl Store {
         source: Text,
         read: impl FnOnce(&Book) -> T,
     ) -> Option<T> {
+        looks::note();
         self.books().get(kind, symbol, source).map(read)
     }
 
