@@ -1,7 +1,9 @@
 """Batches: what arrives, as tables."""
 
 import asyncio
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +51,23 @@ def test_an_event_waits_no_longer_than_max_wait(
     table = next(batches)
     assert table.bid_price.tolist() == [2]
     assert batches.stats().filtered == 1
+
+
+def test_who_comes_late_for_a_batch_gets_at_once_what_has_come_since_the_last(
+    exchange: Exchange, streamer: DXLinkStreamer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    max_wait = 10 * DEADLINE
+    batches = streamer.batches(Quote, max_events=2, max_wait=max_wait)
+    # As if the first had been taken so long ago.
+    late = SimpleNamespace(monotonic=lambda: time.monotonic() - max_wait)
+    monkeypatch.setattr("dxstream.batches.time", late)
+    exchange.publish(quote("A", 1), quote("B", 2))
+    assert next(batches).bid_price.tolist() == [1, 2]
+    monkeypatch.undo()
+    exchange.publish(quote("A", 3))
+    until(lambda: batches.stats().pending == 1)
+    table = asyncio.run(asyncio.wait_for(anext(batches), DEADLINE))
+    assert table.bid_price.tolist() == [3]
 
 
 def test_a_day_of_quotes_comes_complete_in_columns() -> None:

@@ -53,6 +53,8 @@ class Batches(Local, AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Gene
         self._wake = Wake(patient=max_wait >= _PATIENT)
         self._watch = Watch()
         self._waiting = False
+        # When the next batch is due, on time.monotonic(): what comes after one waits no longer.
+        self._due: float | None = None
         self._drops = warn_of_drops(event_type.__name__, overflow)
         # Last, for it takes over what waits for the first listener.
         self._queue = listen()
@@ -66,17 +68,24 @@ class Batches(Local, AsyncIterator[EventTable[E]], Iterator[EventTable[E]], Gene
             msg = "another task iterates these batches; make some for each"
             raise RuntimeError(msg)
         self._waiting = True
-        queue, wake = self._queue, self._wake
+        queue, wake, most = self._queue, self._wake, self._max_events
         try:
-            self._drops(self.stats().dropped, 5)
-            while queue.arm(wake):
-                yield Wait(wake)
-            deadline = time.monotonic() + self._max_wait
-            while queue.arm(wake, self._max_events) and (yield Wait(wake, deadline)):
-                pass
-            batch = queue.take(self._max_events)
-            if not len(batch):
-                queue.check()
+            self._drops(queue.stats()[4], 5)
+            batch = None
+            if (due := self._due) is not None:
+                while queue.arm(wake, most) and (yield Wait(wake, due)):
+                    pass
+                batch = queue.take(most)
+            if not batch:
+                while queue.arm(wake):
+                    yield Wait(wake)
+                due = time.monotonic() + self._max_wait
+                while queue.arm(wake, most) and (yield Wait(wake, due)):
+                    pass
+                batch = queue.take(most)
+                if not batch:
+                    queue.check()
+            self._due = time.monotonic() + self._max_wait
             return table_of(self._event_type, batch, self._fields)
         finally:
             self._waiting = False
