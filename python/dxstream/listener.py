@@ -95,7 +95,6 @@ class Listener(Local, Iteration[E], AsyncIterator[E], Iterator[E], Generic[E]):
         self._name = name
         self._wait = Wait(wake)
         self._watch = Watch()
-        self._waiting = False
         self._drops = warn_of_drops(name, overflow)
 
     def __repr__(self) -> str:
@@ -118,16 +117,13 @@ class Listener(Local, Iteration[E], AsyncIterator[E], Iterator[E], Generic[E]):
         self.close()
 
     def _next(self) -> Procedure[E]:
-        if self._waiting:
-            msg = "another task iterates this listener; make a listener for each"
-            raise RuntimeError(msg)
-        self._waiting = True
+        self._begin_wait()
         try:
             return (yield from take(self._queue, self._wait, lambda: self._closed))
         finally:
-            self._waiting = False
+            self._end_wait()
 
-    # What the native part calls: it hands out what is ready itself.
+    # What the native part calls: it hands out what is ready itself, and waits once it has a bell.
 
     def _check(self, stacklevel: int = 3) -> None:
         self._drops(self._queue.stats()[4], stacklevel)
@@ -137,9 +133,11 @@ class Listener(Local, Iteration[E], AsyncIterator[E], Iterator[E], Generic[E]):
             await checkpoint()
         self._check(stacklevel=4)
         try:
-            return await run(self._next(), self._watch)
+            event = await run(self._next(), self._watch)
         except StreamerClosedError:
             raise StopAsyncIteration from None
+        self._bell = self._watch.bell
+        return event
 
     def _block(self) -> E:
         self._check(stacklevel=4)

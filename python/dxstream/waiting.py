@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from dxstream._dxstream import Lead, Wake
+from dxstream._dxstream import Bell, Lead, Wake
 from dxstream.errors import StreamerClosedError
 from dxstream.process import Local
 
@@ -109,50 +109,34 @@ def lead_of(loop: asyncio.AbstractEventLoop) -> Lead | None:
     return lead
 
 
-class _Bell:
-    """What an event loop of asyncio calls when a line rings that it watches."""
+def _watch(loop: asyncio.AbstractEventLoop, wake: Wake, lead: Lead | None = None) -> Bell:
+    """Let the running loop watch a line."""
+    if lead is not None:
+        lead.adopt(wake)
+    bell = Bell(loop, wake, {} if lead is None else lead.answers)
+    loop.add_reader(wake.fileno(), bell.ring)
+    return bell
 
-    __slots__ = ("_answers", "_fd", "loop", "wake")
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, wake: Wake, lead: Lead | None = None
-    ) -> None:
-        self.loop = loop
-        self.wake = wake
-        self._fd = wake.fileno()
-        self._answers: dict[int, asyncio.Future[bool]] = {}
-        if lead is not None:
-            lead.adopt(wake)
-            self._answers = lead.answers
-        loop.add_reader(self._fd, self._ring)
+def _unwatch(bell: Bell) -> None:
+    """Let the loop watch the line no longer. In the loop's thread only."""
+    bell.stop()
+    bell.event_loop.remove_reader(bell.fileno())
+    bell.settle(False)  # noqa: FBT003
 
-    def _ring(self) -> None:
-        # Before the line is silent: a signal's handler may raise in between.
-        self._settle(True)  # noqa: FBT003
-        self.wake.clear()
 
-    def _settle(self, rang: bool) -> None:  # noqa: FBT001 - a callback of the loop
-        answer = self._answers.pop(self._fd, None)
-        if answer is not None and not answer.done():
-            answer.set_result(rang)
+def _rings(bell: Bell, deadline: float | None) -> Awaitable[bool]:
+    """Wait until the line rings; ``False`` where the deadline comes first."""
+    answer = bell.rings()
+    return answer if deadline is None else _until(deadline, bell, answer)
 
-    def rings(self, deadline: float | None) -> Awaitable[bool]:
-        """Wait until the line rings; ``False`` where the deadline comes first."""
-        answer: asyncio.Future[bool] = self.loop.create_future()
-        self._answers[self._fd] = answer
-        return answer if deadline is None else self._until(deadline, answer)
 
-    async def _until(self, deadline: float, answer: asyncio.Future[bool]) -> bool:
-        timer = self.loop.call_later(_left(deadline), self._settle, False)  # noqa: FBT003
-        try:
-            return await answer
-        finally:
-            timer.cancel()
-
-    def stop(self) -> None:
-        """Let the loop watch the line no longer. In the loop's thread only."""
-        self.loop.remove_reader(self._fd)
-        self._answers.pop(self._fd, None)
+async def _until(deadline: float, bell: Bell, answer: Awaitable[bool]) -> bool:
+    timer = bell.event_loop.call_later(_left(deadline), bell.settle, False)  # noqa: FBT003
+    try:
+        return await answer
+    finally:
+        timer.cancel()
 
 
 class Watch:
@@ -162,25 +146,26 @@ class Watch:
     waits again and again keeps it watched, as long as this object lives and the loop is the same.
     """
 
-    __slots__ = ("_bell",)
+    __slots__ = ("bell",)
 
     def __init__(self) -> None:
-        self._bell: _Bell | None = None
+        self.bell: Bell | None = None
 
-    def bell(self, loop: asyncio.AbstractEventLoop, wake: Wake) -> _Bell:
+    def in_loop(self, loop: asyncio.AbstractEventLoop, wake: Wake) -> Bell:
         """Return what rings in the running loop, whose thread this is."""
-        bell = self._bell
-        if bell is None or bell.loop is not loop:
+        bell = self.bell
+        if bell is None or bell.event_loop is not loop:
             self._stop()
-            bell = self._bell = _Bell(loop, wake, lead_of(loop))
+            bell = self.bell = _watch(loop, wake, lead_of(loop))
         return bell
 
     def _stop(self) -> None:
-        bell, self._bell = self._bell, None
+        bell, self.bell = self.bell, None
         if bell is not None:
+            bell.stop()
             # A loop that is closed watches nothing.
             with suppress(RuntimeError):
-                bell.loop.call_soon_threadsafe(bell.stop)
+                bell.event_loop.call_soon_threadsafe(_unwatch, bell)
 
     def __del__(self) -> None:
         self._stop()
@@ -196,11 +181,11 @@ async def _rings_in_trio(wait: Wait) -> bool:
 
 
 async def _rings_once(loop: asyncio.AbstractEventLoop, wait: Wait) -> bool:
-    bell = _Bell(loop, wait.wake)
+    bell = _watch(loop, wait.wake)
     try:
-        return await bell.rings(wait.deadline)
+        return await _rings(bell, wait.deadline)
     finally:
-        bell.stop()
+        _unwatch(bell)
 
 
 async def checkpoint() -> None:
@@ -227,7 +212,7 @@ async def run(procedure: Procedure[T], watch: Watch | None = None) -> T:
             elif watch is None:
                 rang = await _rings_once(loop, wait)
             else:
-                rang = await watch.bell(loop, wait.wake).rings(wait.deadline)
+                rang = await _rings(watch.in_loop(loop, wait.wake), wait.deadline)
             wait = procedure.send(rang)
     except StopIteration as stop:
         result: T = stop.value

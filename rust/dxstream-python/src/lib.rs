@@ -47,8 +47,8 @@ mod _dxstream {
     use crate::proxy::FaultProxy;
     #[pymodule_export]
     use crate::streamer::{
-        Batch, Client, Fields, Iteration, Lead, Queue, Symbols, TimeSeries, Wake, event_class,
-        shut_down,
+        Batch, Bell, Client, Fields, Iteration, Lead, Queue, Symbols, TimeSeries, Wake,
+        event_class, shut_down,
     };
     #[pymodule_export]
     use crate::symbology::{

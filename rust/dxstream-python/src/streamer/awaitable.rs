@@ -2,8 +2,9 @@
 //! a coroutine nor an exception.
 //!
 //! `await` asks an object's slot `am_send` for its result, and PyO3 has no way to fill it; so the
-//! type is made through the C API. Where nothing is ready, or it is time to give way to other tasks, a
-//! coroutine of Python takes over, and everything is handed on to that.
+//! type is made through the C API. Where nothing is ready it awaits a future of the event loop; and where
+//! there is no such loop yet, or it is time to give way to other tasks, a coroutine of Python takes over,
+//! and everything is handed on to that.
 
 use std::ffi::{c_int, c_uint, c_void};
 use std::mem::offset_of;
@@ -21,16 +22,19 @@ use super::iteration::{Iteration, Step};
 use crate::event::guard;
 use crate::free_list::FreeList;
 
-/// The awaitable. The collector knows of it once it has a coroutine: nothing else in it can lead back.
+/// The awaitable. The collector knows of it while it awaits something: nothing else in it can lead back.
 #[repr(C)]
 struct NextEvent {
     header: ffi::PyObject,
     /// An owned [`Iteration`]; null once the event was given, and while somebody sends, throws or
     /// closes: whoever takes it has the awaitable to himself.
     iteration: AtomicPtr<ffi::PyObject>,
-    /// The owned coroutine that took over; null as long as there is none. Touched by who took the
-    /// iteration, and when nobody else can: by the collector and the deallocator.
-    coroutine: *mut ffi::PyObject,
+    /// What it awaits, owned: a future's iterator or the coroutine that took over; null as long as there
+    /// is neither. Touched by who took the iteration, and when nobody else can: by the collector and the
+    /// deallocator. So is the next.
+    awaited: *mut ffi::PyObject,
+    /// Whether that is a future's iterator, with which the iteration waits.
+    is_future: bool,
 }
 
 const _: () = assert!(offset_of!(NextEvent, header) == 0, "it is a Python object");
@@ -60,7 +64,8 @@ pub(super) fn next_event<'py>(iteration: &Bound<'py, Iteration>) -> PyResult<Bou
         let object = Bound::from_owned_ptr_or_err(py, object)?;
         let this = object.as_ptr().cast::<NextEvent>();
         (&raw mut (*this).iteration).write(AtomicPtr::new(iteration.clone().into_ptr()));
-        (&raw mut (*this).coroutine).write(ptr::null_mut());
+        (&raw mut (*this).awaited).write(ptr::null_mut());
+        (&raw mut (*this).is_future).write(false);
         Ok(object)
     }
 }
@@ -168,21 +173,40 @@ impl<'py> Taken<'py> {
         self.iteration.py()
     }
 
-    /// The coroutine, if it took over.
+    /// What it awaits, if anything.
     #[inline]
-    fn coroutine(&self) -> Option<Bound<'py, PyAny>> {
-        // SAFETY: who took the iteration may touch the coroutine, which the awaitable owns.
-        unsafe { Bound::from_borrowed_ptr_or_opt(self.py(), (*self.this).coroutine) }
+    fn awaited(&self) -> Option<Bound<'py, PyAny>> {
+        // SAFETY: who took the iteration may touch what is awaited, which the awaitable owns.
+        unsafe { Bound::from_borrowed_ptr_or_opt(self.py(), (*self.this).awaited) }
     }
 
-    /// Lets a coroutine take over.
-    fn set_coroutine(&self, coroutine: Bound<'py, PyAny>) {
-        // SAFETY: who took the iteration may touch the coroutine, and there is none yet, so that the
-        // collector does not know the object either; both fields are fit to be visited.
+    /// Lets it await something; whether that is a future's iterator.
+    fn set_awaited(&self, awaited: Bound<'py, PyAny>, is_future: bool) {
+        // SAFETY: who took the iteration may touch these, and nothing is awaited yet, so that the
+        // collector does not know the object either; all fields are fit to be visited.
         unsafe {
-            (*self.this).coroutine = coroutine.into_ptr();
+            (*self.this).awaited = awaited.into_ptr();
+            (*self.this).is_future = is_future;
             ffi::PyObject_GC_Track(self.this.cast());
         }
+    }
+
+    /// Ends the wait of a future that is done, or of which nothing is wanted any more; says whether
+    /// there was one.
+    fn end_wait(&self) -> bool {
+        // SAFETY: who took the iteration may touch these; the awaitable owns what it awaits, of which
+        // the collector knows by it.
+        unsafe {
+            if !(*self.this).is_future {
+                return false;
+            }
+            ffi::PyObject_GC_UnTrack(self.this.cast());
+            (*self.this).is_future = false;
+            let awaited = std::mem::replace(&mut (*self.this).awaited, ptr::null_mut());
+            self.iteration.get().end_wait();
+            ffi::Py_DECREF(awaited);
+        }
+        true
     }
 
     /// Goes on later.
@@ -192,15 +216,31 @@ impl<'py> Taken<'py> {
     }
 }
 
+/// Lets the iteration go, which waits no longer.
+///
+/// # Safety
+/// `this` must be an awaitable that nobody else can reach.
+unsafe fn let_go(this: *mut NextEvent) {
+    // SAFETY: the caller's promise; what stands there is null or an owned `Iteration`.
+    unsafe {
+        let py = Python::assume_attached();
+        if let Some(iteration) = Bound::from_owned_ptr_or_opt(py, take(&(*this).iteration))
+            && (*this).is_future
+        {
+            iteration.cast_unchecked::<Iteration>().get().end_wait();
+        }
+    }
+}
+
 unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
     // SAFETY: the object is of this type, and this is its last use; what its fields hold, it owns.
     unsafe {
         let this = object.cast::<NextEvent>();
-        if !(*this).coroutine.is_null() {
+        if !(*this).awaited.is_null() {
             ffi::PyObject_GC_UnTrack(object.cast());
-            ffi::Py_DECREF((*this).coroutine);
+            ffi::Py_DECREF((*this).awaited);
         }
-        ffi::Py_XDECREF(take(&(*this).iteration));
+        let_go(this);
         let class = ffi::Py_TYPE(object);
         if !FREE.keep(Python::assume_attached(), object) {
             ffi::PyObject_GC_Del(object.cast());
@@ -218,7 +258,7 @@ unsafe extern "C" fn traverse(
     unsafe {
         let this = object.cast::<NextEvent>();
         let iteration = (*this).iteration.load(Ordering::Relaxed);
-        for held in [ffi::Py_TYPE(object).cast(), iteration, (*this).coroutine] {
+        for held in [ffi::Py_TYPE(object).cast(), iteration, (*this).awaited] {
             if !held.is_null() {
                 let stop = visit(held, arg);
                 if stop != 0 {
@@ -232,7 +272,7 @@ unsafe extern "C" fn traverse(
 
 unsafe extern "C" fn clear(object: *mut ffi::PyObject) -> c_int {
     // SAFETY: the collector passes an object of this type that nobody can reach.
-    unsafe { ffi::Py_XDECREF(take(&(*object.cast::<NextEvent>()).iteration)) };
+    unsafe { let_go(object.cast()) };
     0
 }
 
@@ -251,30 +291,36 @@ unsafe extern "C" fn send(
         *result = ptr::null_mut();
         guard(PySendResult::PYGEN_ERROR, |py| {
             let taken = Taken::new(py, object)?;
-            let (coroutine, gave_way) = match taken.coroutine() {
-                Some(coroutine) => (coroutine, true),
-                None => match Iteration::step(&taken.iteration)? {
+            let has_waited = taken.awaited().is_some();
+            loop {
+                if let Some(awaited) = taken.awaited() {
+                    match ffi::PyIter_Send(awaited.as_ptr(), value, result) {
+                        PySendResult::PYGEN_NEXT => {
+                            taken.give_back();
+                            return Ok(PySendResult::PYGEN_NEXT);
+                        }
+                        PySendResult::PYGEN_ERROR => {
+                            taken.end_wait();
+                            return Err(PyErr::fetch(py));
+                        }
+                        PySendResult::PYGEN_RETURN if taken.end_wait() => {
+                            ffi::Py_DECREF(ptr::replace(result, ptr::null_mut()));
+                        }
+                        PySendResult::PYGEN_RETURN => {
+                            if has_waited {
+                                taken.iteration.get().begin_turn();
+                            }
+                            return Ok(PySendResult::PYGEN_RETURN);
+                        }
+                    }
+                }
+                match Iteration::step(&taken.iteration, has_waited)? {
                     Step::Event(event) => {
                         *result = event.into_ptr();
                         return Ok(PySendResult::PYGEN_RETURN);
                     }
-                    Step::Later(coroutine) => {
-                        taken.set_coroutine(coroutine.clone());
-                        (coroutine, false)
-                    }
-                },
-            };
-            match ffi::PyIter_Send(coroutine.as_ptr(), value, result) {
-                PySendResult::PYGEN_RETURN => {
-                    if gave_way {
-                        taken.iteration.get().begin_turn();
-                    }
-                    Ok(PySendResult::PYGEN_RETURN)
-                }
-                PySendResult::PYGEN_ERROR => Err(PyErr::fetch(py)),
-                PySendResult::PYGEN_NEXT => {
-                    taken.give_back();
-                    Ok(PySendResult::PYGEN_NEXT)
+                    Step::Later(coroutine) => taken.set_awaited(coroutine, false),
+                    Step::Wait(future) => taken.set_awaited(future, true),
                 }
             }
         })
@@ -332,15 +378,19 @@ unsafe extern "C" fn throw(
         guard(ptr::null_mut(), |py| {
             let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
             let taken = Taken::new(py, object)?;
-            let coroutine = if let Some(coroutine) = taken.coroutine() {
-                coroutine
+            let awaited = if let Some(awaited) = taken.awaited() {
+                awaited
             } else {
                 // It has not begun, and so raises what is thrown.
                 let coroutine = Iteration::later(&taken.iteration, false)?;
-                taken.set_coroutine(coroutine.clone());
+                taken.set_awaited(coroutine.clone(), false);
                 coroutine
             };
-            let yielded = coroutine.call_method1(intern!(py, "throw"), args)?;
+            let yielded = awaited.call_method1(intern!(py, "throw"), args);
+            if yielded.is_err() {
+                taken.end_wait();
+            }
+            let yielded = yielded?;
             taken.give_back();
             Ok(yielded.into_ptr())
         })
@@ -355,9 +405,10 @@ unsafe extern "C" fn close(
     unsafe {
         guard(ptr::null_mut(), |py| {
             if let Ok(taken) = Taken::new(py, object)
-                && let Some(coroutine) = taken.coroutine()
+                && let Some(awaited) = taken.awaited()
             {
-                coroutine.call_method0(intern!(py, "close"))?;
+                awaited.call_method0(intern!(py, "close"))?;
+                taken.end_wait();
             }
             Ok(py.None().into_ptr())
         })

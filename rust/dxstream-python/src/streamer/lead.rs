@@ -1,14 +1,12 @@
 //! `Lead`: by which an event loop reads the sockets itself while it waits for events.
 
-use std::sync::Arc;
-
-use dxstream::{connection, store};
+use dxstream::connection;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::bell::settle;
 use super::wake::{Wake, no_descriptor};
 use crate::process::Owned;
 
@@ -19,23 +17,6 @@ use crate::process::Owned;
 pub(crate) struct Lead {
     lead: Owned<connection::Lead>,
     answers: Py<PyDict>,
-}
-
-impl Lead {
-    /// Wakes who waits for a line; says whether somebody did.
-    fn settle(&self, py: Python<'_>, line: &Arc<store::Wake>) -> PyResult<bool> {
-        // A future's methods are native, so that no signal's handler runs before it is settled.
-        let (answers, line) = (self.answers.bind(py), line.as_raw_fd());
-        let Some(answer) = answers.get_item(line)? else {
-            return Ok(false);
-        };
-        answers.del_item(line)?;
-        if answer.call_method0(intern!(py, "done"))?.is_truthy()? {
-            return Ok(false);
-        }
-        answer.call_method1(intern!(py, "set_result"), (true,))?;
-        Ok(true)
-    }
 }
 
 #[pymethods]
@@ -76,7 +57,7 @@ impl Lead {
         let mut failed = None;
         for line in py.detach(|| lead.turn()) {
             // Whatever goes wrong, each line that was held back rings.
-            let settled = self.settle(py, &line);
+            let settled = settle(self.answers.bind(py), line.as_raw_fd(), true);
             if !matches!(settled, Ok(true)) {
                 line.ring();
             }

@@ -3,6 +3,7 @@
 #[allow(unsafe_code, reason = "PyO3 has no way to fill the slot am_send")]
 mod awaitable;
 mod batch;
+mod bell;
 mod client;
 mod columns;
 mod counters;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 pub(crate) use batch::Batch;
+pub(crate) use bell::Bell;
 pub(crate) use client::Client;
 pub(crate) use columns::Fields;
 pub(crate) use iteration::Iteration;

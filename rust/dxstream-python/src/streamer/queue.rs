@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use dxstream::Error;
 use dxstream::connection::monotonic_nanos;
-use dxstream::store::{Arm, Consumer};
+use dxstream::store::{self, Arm, Consumer};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
@@ -73,6 +73,24 @@ impl Queue {
         let mut consumer = self.consumer(py)?;
         let Some((row, _)) = consumer.next_rows(1, monotonic_nanos) else { return Ok(None) };
         new_event(py, self.class, row, &self.strings).map(Some)
+    }
+
+    /// Asks `wake` to ring once for the next event; says whether to wait for that, and how many events
+    /// were dropped until now.
+    ///
+    /// # Errors
+    /// Why there will be no more events; `RuntimeError` in a process that was forked since.
+    pub(super) fn arm_for_next(
+        &self,
+        py: Python<'_>,
+        wake: &Arc<store::Wake>,
+    ) -> PyResult<(bool, u64)> {
+        let mut consumer = self.consumer(py)?;
+        if let Some(error) = consumer.ended() {
+            return Err(self.told.tell(py, &error));
+        }
+        let dropped = consumer.stats().dropped;
+        Ok((matches!(consumer.arm(wake, 1), Arm::Waiting), dropped))
     }
 }
 
