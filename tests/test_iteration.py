@@ -15,9 +15,9 @@ from unittest.mock import patch
 import pytest
 import trio
 import uvloop
-from conftest import until
+from conftest import DEADLINE, NO_RECONNECT, until
 
-from dxstream import DXLinkStreamer, Listener, SlowConsumerWarning
+from dxstream import ConnectionLostError, DXLinkStreamer, Listener, SlowConsumerWarning
 from dxstream.dxfeed import Quote, Trade
 from dxstream.exchange import Blast, Exchange
 
@@ -51,6 +51,13 @@ def publish(exchange: Exchange, listener: Listener[Quote], *bids: float) -> None
     before = listener.stats().received
     exchange.publish(*(Quote("A", bid_price=bid) for bid in bids))
     until(lambda: listener.stats().received == before + len(bids))
+
+
+async def waited(exchange: Exchange, listener: Listener[Quote]) -> None:
+    """Wait for quotes, so that the running event loop watches for the listener."""
+    for bid in (-1, -2):
+        exchange.publish(Quote("A", bid_price=bid))
+        assert (await anext(listener)).bid_price == bid
 
 
 async def awaited(wait: Awaitable[Any]) -> Any:
@@ -265,10 +272,13 @@ def test_an_iteration_can_be_traced(full: Listener[Quote]) -> None:
     assert traced
 
 
+@pytest.mark.parametrize("has_waited", [False, True])
 def test_what_is_thrown_into_an_awaitable_is_raised_where_it_waits(
-    exchange: Exchange, listener: Listener[Quote]
+    exchange: Exchange, listener: Listener[Quote], has_waited: bool
 ) -> None:
     async def main() -> None:
+        if has_waited:
+            await waited(exchange, listener)
         with pytest.raises(KeyError, match="'thrown'"):
             listener.__anext__().throw(KeyError("thrown"))
         waiting = listener.__anext__()
@@ -286,7 +296,10 @@ def test_what_is_thrown_into_an_awaitable_is_raised_where_it_waits(
     asyncio.run(main())
 
 
-def test_cancelled_iterations_lose_no_event(exchange: Exchange, listener: Listener[Quote]) -> None:
+@pytest.mark.parametrize("has_waited", [False, True])
+def test_cancelled_iterations_lose_no_event(
+    exchange: Exchange, listener: Listener[Quote], has_waited: bool
+) -> None:
     count = 3_000
     quotes: list[Quote] = []
 
@@ -295,6 +308,8 @@ def test_cancelled_iterations_lose_no_event(exchange: Exchange, listener: Listen
             quotes.append(quote)  # noqa: PERF401 - a comprehension that is cancelled loses its list
 
     async def main() -> None:
+        if has_waited:
+            await waited(exchange, listener)
         for first in range(0, count, 10):
             reader = asyncio.create_task(read())
             await asyncio.sleep(0)
@@ -309,10 +324,16 @@ def test_cancelled_iterations_lose_no_event(exchange: Exchange, listener: Listen
     assert [quote.bid_price for quote in quotes] == list(range(count))
 
 
-def test_an_iteration_that_nobody_can_reach_is_collected(exchange: Exchange) -> None:
+@pytest.mark.parametrize("has_waited", [False, True])
+def test_an_iteration_that_nobody_can_reach_is_collected(
+    exchange: Exchange, has_waited: bool
+) -> None:
     async def main() -> None:
         async with DXLinkStreamer(exchange.url) as streamer:
             listener = streamer.listen(Quote)
+            streamer.subscribe(Quote, "A", 0)
+            if has_waited:
+                await waited(exchange, listener)
             reader = take(listener, 1)
             begin_to_wait(reader)
             # The reader waits for the listener, which leads to the reader.
@@ -321,6 +342,72 @@ def test_an_iteration_that_nobody_can_reach_is_collected(exchange: Exchange) -> 
             del listener, reader
             gc.collect()
             assert gone() is None
+
+    asyncio.run(main())
+
+
+def test_a_wait_that_is_let_go_leaves_the_listener_to_others(
+    exchange: Exchange, listener: Listener[Quote]
+) -> None:
+    async def main() -> None:
+        await waited(exchange, listener)
+        waiting = listener.__anext__()
+        begin_to_wait(waiting)
+        with pytest.raises(RuntimeError, match="another task iterates this listener"):
+            await anext(listener)
+        del waiting
+        await waited(exchange, listener)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("end", ["listener", "streamer", "exchange"])
+def test_a_wait_ends_with_what_is_waited_for(exchange: Exchange, end: str) -> None:
+    async def main() -> None:
+        async with DXLinkStreamer(exchange.url, reconnect=NO_RECONNECT) as streamer:
+            listener = streamer.listen(Quote)
+            streamer.subscribe(Quote, "A", 0)
+            await waited(exchange, listener)
+            waiting = asyncio.ensure_future(awaited(anext(listener, None)))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            if end == "exchange":
+                exchange.close_connections()
+                with pytest.raises(ConnectionLostError):
+                    await waiting
+                return
+            (listener if end == "listener" else streamer).close()
+            assert await waiting is None
+
+    asyncio.run(asyncio.wait_for(main(), DEADLINE))
+
+
+def test_a_listener_waits_in_one_event_loop_after_another(
+    exchange: Exchange, listener: Listener[Quote]
+) -> None:
+    asyncio.run(waited(exchange, listener))
+    uvloop.run(waited(exchange, listener))
+    trio.run(waited, exchange, listener)
+    asyncio.run(waited(exchange, listener))
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+    for number in range(6):
+        loops[number % 2].run_until_complete(waited(exchange, listener))
+    for loop in loops:
+        loop.close()
+
+
+def test_a_warning_of_drops_comes_before_the_next_wait(exchange: Exchange) -> None:
+    async def main() -> None:
+        async with DXLinkStreamer(exchange.url) as streamer:
+            listener = streamer.listen(Quote, buffer=2)
+            streamer.subscribe(Quote, "A", 0)
+            await waited(exchange, listener)
+            publish(exchange, listener, *range(5))
+            with pytest.warns(SlowConsumerWarning, match="3 events were dropped") as caught:
+                # One of these may give way, and so look at drops before.
+                await take(listener, 2)
+                begin_to_wait(listener.__anext__())
+            assert [warning.filename for warning in caught] == [__file__]
 
     asyncio.run(main())
 

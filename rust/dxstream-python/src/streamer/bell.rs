@@ -61,8 +61,11 @@ impl Bell {
             return Ok(false);
         }
         // trio can run within an event loop of asyncio, and does not know its futures.
-        if MODULES.import(py, "sys", "modules")?.contains(intern!(py, "trio"))? {
-            return Ok(false);
+        if let Some(trio) = MODULES.import(py, "sys", "modules")?.get_item(intern!(py, "trio"))? {
+            let lowlevel = trio.getattr(intern!(py, "lowlevel"))?;
+            if lowlevel.call_method0(intern!(py, "in_trio_task"))?.is_truthy()? {
+                return Ok(false);
+            }
         }
         let running = RUNNING_LOOP.import(py, "asyncio", "_get_running_loop")?.call0()?;
         Ok(running.is(&self.event_loop))
