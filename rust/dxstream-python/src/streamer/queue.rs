@@ -75,7 +75,7 @@ impl Queue {
         new_event(py, self.class, row, &self.strings).map(Some)
     }
 
-    /// Asks `wake` to ring once for the next event; says whether to wait for that, and how many events
+    /// Asks `wake`, which an event loop watches, to ring once for the next event; says whether to wait for that, and how many events
     /// were dropped until now.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Queue {
             return Err(self.told.tell(py, &error));
         }
         let dropped = consumer.stats().dropped;
-        Ok((matches!(consumer.arm(wake, 1), Arm::Waiting), dropped))
+        Ok((matches!(consumer.arm_watched(wake, 1), Arm::Waiting), dropped))
     }
 }
 

@@ -117,6 +117,13 @@ impl Consumer {
     /// Prepares to wait: from now on, `wake` rings once when at least `rows` rows wait or the queue
     /// ends.
     pub fn arm(&mut self, wake: &Arc<Wake>, rows: usize) -> Arm {
+        wake.clear();
+        self.arm_watched(wake, rows)
+    }
+
+    /// The same for a line that an event loop watches, which makes it silent when it rings. It may find
+    /// it ringing for what came before.
+    pub fn arm_watched(&mut self, wake: &Arc<Wake>, rows: usize) -> Arm {
         let missing = rows.max(1).saturating_sub(self.in_hand());
         let queue = &self.queue;
         queue.waiting.arm(wake, missing, || queue.ready() >= missing || queue.ended.get().is_some())

@@ -82,7 +82,6 @@ impl Waiting {
 
     /// Lets `wake` ring once when `rows` rows wait, unless `is_ready` finds that they do.
     pub(super) fn arm(&self, wake: &Arc<Wake>, rows: usize, is_ready: impl Fn() -> bool) -> Arm {
-        wake.clear();
         if is_ready() {
             return Arm::Ready;
         }
