@@ -32,7 +32,9 @@ def test_import_brings_only_the_modules_that_every_program_needs() -> None:
     assert ours == EVERY_PROGRAM
 
 
-@pytest.mark.parametrize("package", ["numpy", "pandas", "polars", "pyarrow", "tastytrade", "trio"])
+@pytest.mark.parametrize(
+    "package", ["asyncio", "numpy", "pandas", "polars", "pyarrow", "tastytrade", "trio"]
+)
 def test_import_does_without_other_packages(package: str) -> None:
     assert package not in modules_after("import dxstream, dxstream.dxfeed")
 

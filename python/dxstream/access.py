@@ -1,19 +1,21 @@
 """What an account stream needs of a session: the API, and access tokens that are good."""
 
-import asyncio
 import inspect
 import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dxstream import foreign, logs
 from dxstream._dxstream import AccountClient, Api, Wake
 from dxstream.errors import AuthenticationError
 from dxstream.session import PRODUCTION, SANDBOX, Session
-from dxstream.waiting import running_loop, sleep
+from dxstream.waiting import run_in_own_loop, running_loop, sleep
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["AccountAccess"]
 
@@ -122,10 +124,12 @@ class AccountAccess:
             refresh()
         elif self._loop is not None and self._loop.is_running():
             # A session's HTTP client belongs to the loop in which it was made.
+            import asyncio
+
             asked = asyncio.run_coroutine_threadsafe(refresh(), self._loop)
             asked.result(_REFRESH_SECONDS)
         else:
-            asyncio.run(refresh())
+            run_in_own_loop(refresh())
 
 
 def _has_token(session: object) -> bool:

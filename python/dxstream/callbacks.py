@@ -4,7 +4,6 @@ The connection's own thread never runs Python. A thread of the streamer's waits 
 happened and calls; it is there only where there is something to call.
 """
 
-import asyncio
 import inspect
 import logging
 import threading
@@ -22,9 +21,11 @@ from dxstream.endpoint import (
 )
 from dxstream.errors import AuthenticationError, DXStreamError
 from dxstream.healing import Gap
-from dxstream.waiting import running_loop, sleep
+from dxstream.waiting import run_in_own_loop, running_loop, sleep
 
 if TYPE_CHECKING:
+    import asyncio
+
     from dxstream.connection import Connection
 
 __all__ = ["Callbacks", "call"]
@@ -113,6 +114,8 @@ class Callbacks:
             loop = self._loop if belongs_to_loop(session) else None
             if loop is not None and loop.is_running():
                 # A session's HTTP client belongs to the loop in which it was made.
+                import asyncio
+
                 asked = asyncio.run_coroutine_threadsafe(resolve(session, fresh=fresh), loop)
                 endpoint = asked.result(_RENEWAL_SECONDS)
             else:
@@ -138,10 +141,12 @@ class Callbacks:
 
 
 def call(
-    loop: asyncio.AbstractEventLoop | None, function: Callable[..., Any], *arguments: object
+    loop: "asyncio.AbstractEventLoop | None", function: Callable[..., Any], *arguments: object
 ) -> None:
     """Call a function or coroutine function in a loop, or in one of its own; log what it raises."""
     if loop is not None:
+        import asyncio
+
         running = _run(function, arguments)
         try:
             asyncio.run_coroutine_threadsafe(running, loop)
@@ -149,7 +154,7 @@ def call(
             running.close()
             _log.warning("the event loop is closed; %s is not called", _name(function))
     else:
-        asyncio.run(_run(function, arguments))
+        run_in_own_loop(_run(function, arguments))
 
 
 async def _run(function: Callable[..., Any], arguments: tuple[object, ...]) -> None:

@@ -1,17 +1,15 @@
 """Where to connect: from whatever the user calls a session to a URL and a token."""
 
-import asyncio
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, cast, runtime_checkable
 
 from dxstream.process import importing
-from dxstream.waiting import Call, running_loop
+from dxstream.waiting import Call, run_in_own_loop, running_loop
 
 if TYPE_CHECKING:
     from dxstream.session import Session
@@ -193,13 +191,15 @@ def _wait_for(awaitable: Awaitable[object]) -> object:
         return await awaitable
 
     if running_loop() is None:
-        return asyncio.run(wait())
+        return run_in_own_loop(wait())
+    with importing:
+        from concurrent.futures import Future
     # A thread has one running loop. Nobody waits for a daemon when this thread is interrupted.
     answer: Future[object] = Future()
 
     def run() -> None:
         try:
-            answer.set_result(asyncio.run(wait()))
+            answer.set_result(run_in_own_loop(wait()))
         except BaseException as error:
             answer.set_exception(error)
 

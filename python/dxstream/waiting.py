@@ -4,7 +4,6 @@ A procedure is a generator that yields each :class:`Wait` it has, is sent whethe
 returns its result. A :class:`Call` is a procedure that the caller can await or block on.
 """
 
-import asyncio
 import selectors
 import sys
 import threading
@@ -14,12 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from types import TracebackType
-from typing import Any, Generic, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from dxstream._dxstream import Bell, Lead, Wake
 from dxstream.errors import StreamerClosedError
-from dxstream.process import Local
+from dxstream.process import Local, importing
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = [
     "Call",
@@ -32,6 +34,7 @@ __all__ = [
     "lead_of",
     "run",
     "run_blocking",
+    "run_in_own_loop",
     "running_loop",
     "sleep",
 ]
@@ -73,8 +76,13 @@ def sleep(wake: Wake, seconds: float | None = None) -> None:
         selector.select(seconds)
 
 
-def running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> "asyncio.AbstractEventLoop | None":
     """Return the event loop of asyncio in which this is called, if there is one."""
+    # It takes long to import, and where nobody has no loop of it runs.
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -90,11 +98,11 @@ def _in_trio() -> bool:
     return trio is not None and trio.lowlevel.in_trio_task()
 
 
-_leads: WeakKeyDictionary[asyncio.AbstractEventLoop, ReferenceType[Lead]] = WeakKeyDictionary()
+_leads: "WeakKeyDictionary[asyncio.AbstractEventLoop, ReferenceType[Lead]]" = WeakKeyDictionary()
 """By which event loops read the sockets themselves; each lives as long as its loop watches it."""
 
 
-def lead_of(loop: asyncio.AbstractEventLoop) -> Lead | None:
+def lead_of(loop: "asyncio.AbstractEventLoop") -> Lead | None:
     """Return what lets the running loop read the sockets itself, where it can."""
     try:
         known = _leads.get(loop)
@@ -109,7 +117,7 @@ def lead_of(loop: asyncio.AbstractEventLoop) -> Lead | None:
     return lead
 
 
-def _watch(loop: asyncio.AbstractEventLoop, wake: Wake, lead: Lead | None = None) -> Bell:
+def _watch(loop: "asyncio.AbstractEventLoop", wake: Wake, lead: Lead | None = None) -> Bell:
     """Let the running loop watch a line."""
     if lead is not None:
         lead.adopt(wake)
@@ -151,7 +159,7 @@ class Watch:
     def __init__(self) -> None:
         self.bell: Bell | None = None
 
-    def in_loop(self, loop: asyncio.AbstractEventLoop, wake: Wake) -> Bell:
+    def in_loop(self, loop: "asyncio.AbstractEventLoop", wake: Wake) -> Bell:
         """Return what rings in the running loop, whose thread this is."""
         bell = self.bell
         if bell is None or bell.event_loop is not loop:
@@ -180,7 +188,7 @@ async def _rings_in_trio(wait: Wait) -> bool:
     return False
 
 
-async def _rings_once(loop: asyncio.AbstractEventLoop, wait: Wait) -> bool:
+async def _rings_once(loop: "asyncio.AbstractEventLoop", wait: Wait) -> bool:
     bell = _watch(loop, wait.wake)
     try:
         return await _rings(bell, wait.deadline)
@@ -195,6 +203,8 @@ async def checkpoint() -> None:
 
         await trio.lowlevel.checkpoint()
     else:
+        import asyncio
+
         await asyncio.sleep(0)
 
 
@@ -205,7 +215,11 @@ async def run(procedure: Procedure[T], watch: Watch | None = None) -> T:
     """
     try:
         wait = next(procedure)
-        loop = None if _in_trio() else asyncio.get_running_loop()
+        loop = None
+        if not _in_trio():
+            import asyncio
+
+            loop = asyncio.get_running_loop()
         while True:
             if loop is None:
                 rang = await _rings_in_trio(wait)
@@ -219,6 +233,13 @@ async def run(procedure: Procedure[T], watch: Watch | None = None) -> T:
         return result
     finally:
         procedure.close()
+
+
+def run_in_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop of asyncio of its own."""
+    with importing:
+        import asyncio
+    return asyncio.run(coroutine)
 
 
 def run_blocking(procedure: Procedure[T], timeout: float | None = None) -> T:
