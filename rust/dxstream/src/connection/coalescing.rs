@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(4);
 const SHORT_PAUSE: Duration = Duration::from_millis(1);
 
 /// Who looks as often as this wants what is new.
-const OFTEN: Duration = Duration::from_millis(10);
+const OFTEN: Duration = Duration::from_millis(5);
 
 /// A socket is busy that has something again within this.
 const BUSY: Duration = Duration::from_millis(1);
@@ -144,9 +144,9 @@ mod tests {
     #[test]
     fn a_busy_socket_is_read_sooner_for_who_looks_often_at_what_is_kept() {
         let several = Burst { messages: 10, bytes: 8_000 };
-        let readings = [(0, LookedAt), (9_999, Kept), (10_000, Kept), (20_000, LookedAt)];
+        let readings = [(0, LookedAt), (4_999, Kept), (5_000, Kept), (20_000, LookedAt)];
         let readings = readings.map(|(micros, wanted)| (micros, wanted, several));
-        let expected = [Some(at(1_000)), Some(at(10_999)), Some(at(14_000)), Some(at(21_000))];
+        let expected = [Some(at(1_000)), Some(at(5_999)), Some(at(9_000)), Some(at(21_000))];
         assert_eq!(after(&Coalescing::default(), &readings), expected);
     }
 

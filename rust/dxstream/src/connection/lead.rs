@@ -14,6 +14,8 @@
 use std::cell::Cell;
 use std::io;
 use std::mem;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
@@ -277,7 +279,18 @@ impl Drop for Over {
     fn drop(&mut self) {
         LED.store(false, Ordering::Relaxed);
         leading().runtime = None;
+        set_exact(false);
     }
+}
+
+/// Whether this thread wakes up exactly when it is to. Otherwise Linux lets it wake up with others within
+/// 50 us, and so just when one is woken that reads the sockets, which then has to wait for a core.
+fn set_exact(exact: bool) {
+    #[cfg(target_os = "linux")]
+    // It decides when, and no more.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(exact.into()));
+    #[cfg(not(target_os = "linux"))]
+    let _ = exact;
 }
 
 /// Leaves the event loop alone for so long, or until the lead is to be taken back.
@@ -296,6 +309,7 @@ fn rest(length: Duration) {
 pub(super) fn follow(runtime: &Arc<Runtime>, is_over: impl Fn() -> bool) {
     // Dropped last, however this ends.
     let _over = Over;
+    set_exact(true);
     let Some((event_loop, line)) = known().begin() else { return };
     LED.store(true, Ordering::Relaxed);
     *leading() = Leading { runtime: Some(Arc::clone(runtime)), event_loop };
