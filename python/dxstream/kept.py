@@ -78,6 +78,12 @@ class Kept(Observed):
             If an argument cannot be used; `out` is unchanged then.
         StreamerClosedError
             If the streamer was never connected.
+
+        Notes
+        -----
+        Where nobody waits for single events, busy sockets are read every 4 ms, and every
+        millisecond for a program that looks at least every 5 ms: what is kept is so much behind
+        the wire. It is not where somebody iterates :meth:`listen`.
         """
         with importing:
             from dxstream import reading
