@@ -114,6 +114,20 @@ def test_a_listener_in_a_thread_gets_every_event_while_a_loop_leads(steady: Exch
     asyncio.run(main())
 
 
+def test_a_loop_that_waits_no_longer_leads_no_longer(steady: Exchange) -> None:
+    async def main() -> None:
+        async with DXLinkStreamer(steady.url) as streamer:
+            await led(subscribe(streamer), count())
+            async with asyncio.timeout(DEADLINE):
+                before = -1
+                while turns() != before:
+                    before, events = turns(), streamer.stats().events
+                    while not has_more(streamer, events + 200):
+                        await asyncio.sleep(0.001)
+
+    asyncio.run(main())
+
+
 def test_no_event_is_lost_with_a_wait_that_is_cancelled_while_its_loop_leads(
     steady: Exchange,
 ) -> None:

@@ -155,6 +155,7 @@ fn make(py: Python<'_>) -> PyResult<Classes> {
         Some(make_sdk_class(py, class, model))
     });
     let of_sdk = of_sdk.collect::<PyResult<_>>()?;
+    #[cfg(not(Py_LIMITED_API))]
     for class in &ours {
         // SAFETY: the type was made here, and nobody else has seen it.
         unsafe { (*class.as_type_ptr()).tp_flags &= !ffi::Py_TPFLAGS_BASETYPE };

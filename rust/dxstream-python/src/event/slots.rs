@@ -33,6 +33,13 @@ const _: () = assert!(EventKind::ALL.len() <= DEALLOCS.len(), "every event type 
 /// The slots that all events share.
 pub(super) fn of_event() -> Vec<ffi::PyType_Slot> {
     let methods = vec![
+        #[cfg(Py_LIMITED_API)]
+        ffi::PyMethodDef {
+            ml_name: c"__init_subclass__".as_ptr(),
+            ml_meth: ffi::PyMethodDefPointer { PyCFunctionWithKeywords: init_subclass },
+            ml_flags: ffi::METH_CLASS | ffi::METH_VARARGS | ffi::METH_KEYWORDS,
+            ml_doc: c"Refuse classes that derive from that of an event type.".as_ptr(),
+        },
         method(
             c"as_dict",
             as_dict,
@@ -65,6 +72,31 @@ pub(super) fn of_event() -> Vec<ffi::PyType_Slot> {
         ffi::PyType_Slot { slot: ffi::Py_tp_richcompare, pfunc: rich_compare as *mut c_void },
         ffi::PyType_Slot { slot: ffi::Py_tp_methods, pfunc: methods.leak().as_mut_ptr().cast() },
     ]
+}
+
+/// Refuses what derives from the class of an event type: the limited API has no other way to close a
+/// class once the SDK's has been derived from it.
+#[cfg(Py_LIMITED_API)]
+unsafe extern "C" fn init_subclass(
+    subclass: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    use pyo3::types::PyType;
+    // SAFETY: Python passes a class, since this is a method of classes.
+    unsafe {
+        guard(ptr::null_mut(), |py| {
+            let subclass = Bound::from_borrowed_ptr(py, subclass).cast_into_unchecked::<PyType>();
+            for base in subclass.bases() {
+                if class::of_type(py, base.as_ptr().cast()).is_some() {
+                    let name = base.cast::<PyType>()?.fully_qualified_name()?;
+                    let text = format!("type '{name}' is not an acceptable base type");
+                    return Err(PyTypeError::new_err(text));
+                }
+            }
+            Ok(py.None().into_ptr())
+        })
+    }
 }
 
 /// The slots that the SDK's events have beside those.

@@ -9,7 +9,8 @@
 //! The I/O thread stays responsible. It looks every [`LOOK`] whether the loop has had a turn, and has one
 //! itself where it has not; it looks less often the longer the loop has had its turns, up to every
 //! [`LONGEST_LOOK`]. It takes the lead back when it finds again what the loop should have read, when much
-//! comes at once or nothing, when somebody else waits, and when a streamer is told to do something.
+//! comes at once or nothing, when nobody waits or somebody else does, and when a streamer is told to do
+//! something.
 
 use std::cell::Cell;
 use std::io;
@@ -48,7 +49,8 @@ const QUIET_LOOKS: u32 = 10;
 /// have held up the loop, and a lead that is lost takes long to come back.
 const LATE_LOOKS: u32 = 2;
 
-/// By so many more readings that woke one event loop alone than readings that woke nobody, it gets the lead.
+/// By so many more readings that woke one event loop alone than readings that woke nobody, it gets the lead;
+/// by so many that woke nobody it loses it.
 const READINGS: u32 = 64;
 
 /// It needs twice as many for each lead before that ended after fewer turns, up to so many.
@@ -66,12 +68,15 @@ const MOST_MESSAGES: usize = 32;
 /// Held by the thread that has a turn, and while a process forks.
 static LEADING: Mutex<Leading> = Mutex::new(Leading::NONE);
 
-/// Whether an event loop leads and is to go on. Relaxed, as the next three: they decide when, and the locks
+/// Whether an event loop leads and is to go on. Relaxed, as the next four: they decide when, and the locks
 /// and the runtime order all else.
 static LED: AtomicBool = AtomicBool::new(false);
 
 /// Turns that event loops had.
 static TURNS: AtomicU64 = AtomicU64::new(0);
+
+/// Readings one after another that woke nobody, while an event loop leads.
+static UNWANTED: AtomicU32 = AtomicU32::new(0);
 
 /// Readings that there were.
 static READ: AtomicUsize = AtomicUsize::new(0);
@@ -230,11 +235,18 @@ pub(super) fn note(last: Option<Duration>, now: Duration, rung: Rung, burst: Bur
     READ.fetch_add(1, Ordering::Relaxed);
     let is_much = burst.bytes > MOST_BYTES || burst.messages > MOST_MESSAGES;
     if LED.load(Ordering::Relaxed) {
-        if !is_much && rung != Rung::Others {
-            return Next::Read;
+        let unwanted = match rung {
+            Rung::Nobody => UNWANTED.fetch_add(1, Ordering::Relaxed) + 1,
+            Rung::Loop(_) | Rung::Others => {
+                UNWANTED.store(0, Ordering::Relaxed);
+                0
+            }
+        };
+        if is_much || rung == Rung::Others || unwanted >= READINGS {
+            take_back();
+            return Next::GiveWay;
         }
-        take_back();
-        return Next::GiveWay;
+        return Next::Read;
     }
     let is_next = last.is_some_and(|last| now.saturating_sub(last) < SPAN);
     let run = RUN.get().with(rung, is_next && !is_much);
@@ -313,6 +325,7 @@ pub(super) fn follow(runtime: &Arc<Runtime>, is_over: impl Fn() -> bool) {
     let Some((event_loop, line)) = known().begin() else { return };
     LED.store(true, Ordering::Relaxed);
     *leading() = Leading { runtime: Some(Arc::clone(runtime)), event_loop };
+    UNWANTED.store(0, Ordering::Relaxed);
     let first = TURNS.load(Ordering::Relaxed);
     let (mut turns, mut quiet, mut late, mut look) = (first, 0, 0, LOOK);
     loop {
@@ -326,7 +339,11 @@ pub(super) fn follow(runtime: &Arc<Runtime>, is_over: impl Fn() -> bool) {
             continue;
         }
         // A thread that looks and has no turn must not hold this: it can lose its core at any time.
-        let Ok(_held) = LEADING.try_lock() else { continue };
+        let _held = match LEADING.try_lock() {
+            Err(TryLockError::WouldBlock) => continue,
+            Ok(held) => held,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        };
         look = LOOK;
         let read = READ.load(Ordering::Relaxed);
         turn(runtime);
@@ -336,7 +353,7 @@ pub(super) fn follow(runtime: &Arc<Runtime>, is_over: impl Fn() -> bool) {
             break;
         }
     }
-    let was_short = turns - first < u64::from(READINGS);
+    let was_short = TURNS.load(Ordering::Relaxed) - first < u64::from(READINGS);
     SHORT.store(if was_short { SHORT.load(Ordering::Relaxed) + 1 } else { 0 }, Ordering::Relaxed);
     known().end(&line);
 }
@@ -408,6 +425,8 @@ impl Lead {
 impl Drop for Lead {
     fn drop(&mut self) {
         known().loops.retain(|(number, _)| *number != self.number);
+        // If it is this loop that leads, it has no more turns.
+        take_back();
     }
 }
 
