@@ -86,6 +86,7 @@ autobahn: $(VENV)/installed ## Run Autobahn's WebSocket cases against the client
 lint: $(VENV)/installed ## Check format, lints and documentation
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --package dxstream-python --features abi3-py311 -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
