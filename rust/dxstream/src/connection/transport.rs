@@ -65,8 +65,9 @@ const MESSAGES_AT_ONCE: usize = 64;
 /// Most bytes that wait to be sent before the connection is given up.
 const MAX_WRITE_BUFFER: usize = 4 << 20;
 
-/// Most bytes that are read from the socket at once.
-const READ_BUFFER: usize = 32 << 10;
+/// Most bytes that are read from the socket at once. The WebSocket library writes zeros over so many
+/// before each reading, and they should stay in the nearest cache until they are read.
+const READ_BUFFER: usize = 16 << 10;
 
 impl Limits {
     /// Most bytes that a connection holds: messages that come or wait to be sent, and the symbols and
