@@ -56,14 +56,18 @@ class Follower:
     def __exit__(self, *_: object) -> None:
         self.client.close()
 
+    def _take(self) -> None:
+        while (message := self.queue.next()) is not None:
+            kind, data, _, _, is_snapshot, _ = message
+            self.messages.append(Message(kind, json.loads(data), is_snapshot))
+
     def until(self, condition: Callable[[], object]) -> None:
-        """Take messages until a condition holds."""
+        """Take messages until a condition holds, and those that came until then."""
         limit = time.monotonic() + DEADLINE
         while True:
-            while (message := self.queue.next()) is not None:
-                kind, data, _, _, is_snapshot, _ = message
-                self.messages.append(Message(kind, json.loads(data), is_snapshot))
+            self._take()
             if condition():
+                self._take()
                 return
             assert time.monotonic() < limit, (self.client.state, self.client.counters())
             self._wake.clear()
