@@ -258,7 +258,8 @@ class DXLinkStreamer(OlderForms, Collected):
         max_events
             Most rows of a table.
         max_wait
-            Most seconds for which an event waits for others to fill its table.
+            Most seconds for which an event waits for others to fill its table. From 0.005 on, a
+            busy socket may be read up to 4 ms late beside that.
         fields
             The fields to read; all where it is ``None``.
 
